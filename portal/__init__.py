@@ -1,0 +1,1 @@
+"""The composition root: settings, console, API, gateway. Nothing imports it."""

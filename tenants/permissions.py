@@ -1,0 +1,170 @@
+"""Permission names, the role table, actors, and the check every command begins with."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import DomainError, NotFound
+
+
+class Permission(StrEnum):
+    """What may be done, as ``app:noun:verb``; names carry no data."""
+
+    # What a tenant's people and programs may do.
+    ORGANISATION_READ = "tenants:organisation:read"
+    ORGANISATION_MANAGE = "tenants:organisation:manage"
+    MEMBER_READ = "tenants:member:read"
+    MEMBER_MANAGE = "tenants:member:manage"
+    PROJECT_READ = "tenants:project:read"
+    PROJECT_MANAGE = "tenants:project:manage"
+    KEY_READ = "tenants:key:read"
+    KEY_MANAGE = "tenants:key:manage"
+    AUDIT_READ = "tenants:audit:read"
+    POOL_READ = "compute:pool:read"
+    RESERVATION_READ = "compute:reservation:read"
+    RESERVATION_CREATE = "compute:reservation:create"
+    RESERVATION_CANCEL = "compute:reservation:cancel"
+    CATALOGUE_READ = "appliances:catalogue:read"
+    DEPLOYMENT_READ = "appliances:deployment:read"
+    DEPLOYMENT_CREATE = "appliances:deployment:create"
+    DEPLOYMENT_STOP = "appliances:deployment:stop"
+    MODEL_CALL = "appliances:model:call"
+    USAGE_READ = "billing:usage:read"
+    USAGE_INGEST = "billing:usage:ingest"
+    PRICE_READ = "billing:price:read"
+    WALLET_READ = "billing:wallet:read"
+    INVOICE_READ = "billing:invoice:read"
+    # What only the centre's operators may do.
+    TENANT_READ_ALL = "tenants:organisation:read_all"
+    TENANT_OPERATE = "tenants:organisation:operate"
+    RESERVATION_APPROVE = "compute:reservation:approve"
+    POOL_MANAGE = "compute:pool:manage"
+    NODE_MANAGE = "compute:node:manage"
+    CHIP_MANAGE = "compute:chip:manage"
+    CATALOGUE_MANAGE = "appliances:catalogue:manage"
+    PRICE_PUBLISH = "billing:price:publish"
+    WALLET_TOP_UP = "billing:wallet:top_up"
+    INVOICE_ISSUE = "billing:invoice:issue"
+
+
+P = Permission
+
+_VIEWER = frozenset(
+    {
+        P.ORGANISATION_READ,
+        P.MEMBER_READ,
+        P.PROJECT_READ,
+        P.POOL_READ,
+        P.RESERVATION_READ,
+        P.CATALOGUE_READ,
+        P.DEPLOYMENT_READ,
+        P.USAGE_READ,
+        P.PRICE_READ,
+    }
+)
+_DEVELOPER = _VIEWER | {
+    P.RESERVATION_CREATE,
+    P.RESERVATION_CANCEL,
+    P.DEPLOYMENT_CREATE,
+    P.DEPLOYMENT_STOP,
+    P.MODEL_CALL,
+    P.KEY_READ,
+}
+_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ}
+_ADMIN = (
+    _DEVELOPER
+    | _FINANCE
+    | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ, P.USAGE_INGEST}
+)
+_OWNER = _ADMIN | {P.ORGANISATION_MANAGE}
+
+MEMBER_ROLES: dict[str, frozenset[Permission]] = {
+    "owner": frozenset(_OWNER),
+    "admin": frozenset(_ADMIN),
+    "developer": frozenset(_DEVELOPER),
+    "finance": frozenset(_FINANCE),
+    "viewer": _VIEWER,
+}
+
+_OPERATOR_READ = _FINANCE | {P.TENANT_READ_ALL, P.KEY_READ, P.AUDIT_READ}
+OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
+    "support": frozenset(_OPERATOR_READ),
+    "capacity": frozenset(
+        _OPERATOR_READ
+        | {P.RESERVATION_APPROVE, P.POOL_MANAGE, P.NODE_MANAGE, P.CHIP_MANAGE, P.CATALOGUE_MANAGE}
+    ),
+    "finance": frozenset(
+        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE}
+    ),
+    "admin": frozenset(
+        _OPERATOR_READ
+        | {
+            P.RESERVATION_APPROVE,
+            P.POOL_MANAGE,
+            P.NODE_MANAGE,
+            P.CHIP_MANAGE,
+            P.CATALOGUE_MANAGE,
+            P.PRICE_PUBLISH,
+            P.WALLET_TOP_UP,
+            P.INVOICE_ISSUE,
+            P.TENANT_OPERATE,
+        }
+    ),
+}
+
+# What a tenant may give to an API key; a key never holds more than its maker.
+KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE, P.KEY_MANAGE})
+
+
+class ActorKind(StrEnum):
+    MEMBER = "member"
+    API_KEY = "api_key"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, for which tenant, and what they may do.
+
+    Shape: ``tenant_id`` is None for operators and the system, who may act on any tenant their
+    permissions reach; ``project_id`` narrows an API key to one project.
+    """
+
+    kind: ActorKind
+    id: UUID | None
+    name: str
+    tenant_id: UUID | None
+    permissions: frozenset[Permission] = field(repr=False)
+    project_id: UUID | None = None
+    on_behalf_of: UUID | None = None
+
+
+SYSTEM = Actor(
+    kind=ActorKind.SYSTEM,
+    id=None,
+    name="system",
+    tenant_id=None,
+    permissions=frozenset(Permission),
+)
+
+
+class PermissionRefused(DomainError):
+    """The actor is known but may not do this."""
+
+    code = "permission_refused"
+    status = 403
+    message = _("Your role does not allow this.")
+
+
+def require(actor: Actor, permission: Permission, tenant_id: UUID | None = None) -> None:
+    """Refuse unless the actor may do this, for this tenant where one is given.
+
+    Raises: NotFound for another tenant's things, as if they did not exist; PermissionRefused.
+    """
+    if tenant_id is not None and actor.tenant_id is not None and actor.tenant_id != tenant_id:
+        raise NotFound
+    if permission not in actor.permissions:
+        raise PermissionRefused
