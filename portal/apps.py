@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+from portal.celery import app
+
 
 class PortalConfig(AppConfig):
     name = "portal"
@@ -9,6 +11,4 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         # Celery's application must exist before the first nudge is sent from this process.
-        from portal.celery import app
-
-        app.set_current()
+        app.set_default()

@@ -95,9 +95,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
         _OPERATOR_READ
         | {P.RESERVATION_APPROVE, P.POOL_MANAGE, P.NODE_MANAGE, P.CHIP_MANAGE, P.CATALOGUE_MANAGE}
     ),
-    "finance": frozenset(
-        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE}
-    ),
+    "finance": frozenset(_OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE}),
     "admin": frozenset(
         _OPERATOR_READ
         | {

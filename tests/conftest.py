@@ -13,7 +13,7 @@ from psycopg import sql
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
-    """Make a fresh database as its owner; the tests then work as ``acp_app``, as production does."""
+    """Make a fresh database as its owner; the tests then work as ``acp_app``."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"test_{connections['owner'].settings_dict['NAME']}_{worker}"
     owner = connections["owner"]

@@ -1,6 +1,5 @@
 """What every way of running the product shares."""
 
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,7 @@ TEMPLATES: list[dict[str, Any]] = [
 _default = postgres_settings("DATABASE_URL", env.text("DATABASE_URL"))
 _owner_url = env.text("DATABASE_OWNER_URL", env.text("DATABASE_URL"))
 _owner = postgres_settings("DATABASE_OWNER_URL", _owner_url)
-_default["OPTIONS"] = {**deepcopy(_default["OPTIONS"]), "assume_role": "acp_app"}  # type: ignore[dict-item]
+_default["OPTIONS"] = {**_default["OPTIONS"], "assume_role": "acp_app"}
 _default["CONN_MAX_AGE"] = env.whole("DATABASE_CONN_MAX_AGE", 60)
 _default["CONN_HEALTH_CHECKS"] = True
 DATABASES: dict[str, dict[str, Any]] = {"default": _default, "owner": _owner}

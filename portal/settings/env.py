@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
@@ -44,7 +45,7 @@ class Environment:
         return Path(self.text(name, str(default))).expanduser().resolve()
 
 
-def postgres_settings(name: str, url: str) -> dict[str, object]:
+def postgres_settings(name: str, url: str) -> dict[str, Any]:
     """Django's connection settings from a ``postgresql://`` URL.
 
     Shape: ``postgresql://user:password@host:port/name?host=/socket/folder``; a ``host`` in the
