@@ -1,9 +1,13 @@
 """Programs' keys, operators' visits, and requests already answered."""
 
+from datetime import timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tenants.models.base import TenantOwned
+
+VISIT_LIMIT = timedelta(minutes=60)
 
 
 class ApiKey(TenantOwned):
@@ -33,7 +37,10 @@ class ApiKey(TenantOwned):
 
 
 class OperatorAccess(TenantOwned):
-    """A time-boxed, reasoned visit of an operator to a tenant's console; read-only."""
+    """A time-boxed, reasoned visit of an operator to a tenant's console; read-only.
+
+    Units: at most ``VISIT_LIMIT`` long, which the database checks too.
+    """
 
     operator = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=500)
@@ -47,11 +54,22 @@ class OperatorAccess(TenantOwned):
                 condition=models.Q(ends_at__gt=models.F("starts_at")),
                 name="tenants_operatoraccess_period",
             ),
+            models.CheckConstraint(
+                condition=models.Q(ends_at__lte=models.F("starts_at") + VISIT_LIMIT),
+                name="tenants_operatoraccess_limit",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(reason=""), name="tenants_operatoraccess_reasoned"
+            ),
         ]
 
 
 class IdempotencyKey(TenantOwned):
-    """A POST already answered: the same key gives the same answer, another body is refused."""
+    """A POST already answered: the same key gives the same answer, another body is refused.
+
+    Shape: ``sealed_answer`` is the answer's bytes, encrypted because an answer may hold a secret
+    that is shown only once.
+    """
 
     key = models.CharField(max_length=255)
     actor_ref = models.CharField(max_length=60)
@@ -59,12 +77,17 @@ class IdempotencyKey(TenantOwned):
     path = models.CharField(max_length=500)
     body_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField(null=True)
-    response = models.JSONField(null=True)
+    sealed_answer = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "actor_ref", "key"], name="tenants_idempotencykey_key"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status=None, sealed_answer=None)
+                | models.Q(status__isnull=False, sealed_answer__isnull=False),
+                name="tenants_idempotencykey_answered",
             ),
         ]

@@ -7,16 +7,22 @@ from django.utils.translation import gettext_lazy as _
 from common.ids import uuid7
 from tenants.models.base import TenantOwned
 
-CODE = RegexValidator(
-    r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$",
-    _("Use lower-case letters, digits and hyphens."),
-)
+CODE_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+CODE = RegexValidator(CODE_PATTERN, _("Use lower-case letters, digits and hyphens."))
 
 
 class OrganisationState(models.TextChoices):
     ACTIVE = "active", _("Active")
     SUSPENDED = "suspended", _("Suspended")
     CLOSED = "closed", _("Closed")
+
+
+# From which states an organisation may come into a state.
+ORGANISATION_TRANSITIONS: dict[str, frozenset[str]] = {
+    OrganisationState.SUSPENDED: frozenset({OrganisationState.ACTIVE}),
+    OrganisationState.ACTIVE: frozenset({OrganisationState.SUSPENDED}),
+    OrganisationState.CLOSED: frozenset({OrganisationState.SUSPENDED}),
+}
 
 
 class Organisation(models.Model):
@@ -35,7 +41,7 @@ class Organisation(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(code__regex=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"),
+                condition=models.Q(code__regex=CODE_PATTERN),
                 name="tenants_organisation_code_format",
             ),
             models.CheckConstraint(
@@ -60,7 +66,7 @@ class Project(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "code"], name="tenants_project_code_key"),
             models.CheckConstraint(
-                condition=models.Q(code__regex=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"),
+                condition=models.Q(code__regex=CODE_PATTERN),
                 name="tenants_project_code_format",
             ),
         ]
@@ -94,14 +100,41 @@ class Membership(TenantOwned):
 
 
 class Invitation(TenantOwned):
-    """An address asked to join; the mailed token is stored only as its hash."""
+    """An address asked to join; the mailed token is stored only as its hash.
+
+    The row is the mail queue too: unsent while ``mailed_at`` is empty, one sender at a time by
+    ``mail_leased_until``, parked once ``mail_attempts`` reaches the limit.
+    """
 
     email = models.EmailField()
     role = models.CharField(max_length=20, choices=MemberRole.choices)
     token_hash = models.BinaryField(max_length=32, unique=True)
-    invited_by = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="+")
+    invited_by = models.ForeignKey(
+        "tenants.User", on_delete=models.PROTECT, related_name="+", null=True
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     mailed_at = models.DateTimeField(null=True, blank=True)
+    mail_leased_until = models.DateTimeField(null=True, blank=True)
+    mail_attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(role__in=MemberRole.values), name="tenants_invitation_role_known"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="tenants_invitation_open_key",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(mailed_at=None),
+                name="tenants_invitation_unsent",
+            ),
+        ]

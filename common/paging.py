@@ -1,0 +1,53 @@
+"""Keyset pages: a list is read onwards from a row, so a deep page costs what the first does."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+
+from common.errors import FieldError, InvalidInput
+
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+PAGE_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some rows, newest first, and where the following ones begin (None at the end)."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+def newest_first(rows: QuerySet[M], *, cursor: str | None = None, limit: int = 50) -> Page[M]:
+    """The rows after ``cursor``, newest first.
+
+    Shape: primary keys grow with time (version-7 UUIDs or sequences), so the key alone is the
+    order and the index ``(tenant_id, id)`` of every tenant-owned table serves it.
+    Raises: InvalidInput for a cursor nobody gave out and for a limit outside 1 to 100.
+    """
+    if not 1 <= limit <= PAGE_LIMIT:
+        raise InvalidInput(errors=[FieldError("/limit", "out_of_range", str(limit))])
+    if cursor:
+        rows = rows.filter(pk__lt=_opened(rows.model, cursor))
+    found = list(rows.order_by("-pk")[: limit + 1])
+    more = len(found) > limit
+    return Page(tuple(found[:limit]), _sealed(found[limit - 1]) if more else None)
+
+
+def _sealed(row: Model) -> str:
+    return base64.urlsafe_b64encode(str(row.pk).encode()).decode().rstrip("=")
+
+
+def _opened(model: type[Model], cursor: str) -> object:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        return model._meta.pk.to_python(text)
+    except (binascii.Error, UnicodeError, ValueError, ValidationError) as error:
+        raise InvalidInput(errors=[FieldError("/cursor", "invalid", cursor[:40])]) from error

@@ -1,0 +1,34 @@
+"""Cost centres."""
+
+from uuid import UUID
+
+from common.errors import NotFound
+from common.paging import Page, newest_first
+from tenants.models import Project
+from tenants.permissions import Actor, Permission, require
+
+
+def projects(
+    *, actor: Actor, tenant_id: UUID, cursor: str | None = None, limit: int = 50
+) -> Page[Project]:
+    """A tenant's projects, newest first; a key narrowed to one project sees that one.
+
+    Raises: PermissionRefused, InvalidInput.
+    """
+    require(actor, Permission.PROJECT_READ, tenant_id)
+    rows = Project.objects.filter(tenant_id=tenant_id)
+    if actor.project_id is not None:
+        rows = rows.filter(pk=actor.project_id)
+    return newest_first(rows, cursor=cursor, limit=limit)
+
+
+def project(*, actor: Actor, tenant_id: UUID, project_id: UUID) -> Project:
+    """One project.
+
+    Raises: PermissionRefused, NotFound.
+    """
+    require(actor, Permission.PROJECT_READ, tenant_id)
+    found = Project.objects.filter(tenant_id=tenant_id, pk=project_id).first()
+    if found is None or actor.project_id not in {None, project_id}:
+        raise NotFound
+    return found
