@@ -54,7 +54,8 @@ class Deployment(TenantOwned):
     """One appliance version running for one project, reached under one model name.
 
     Shape: inside a reservation ``reservation_id`` is set; on demand it runs in ``pool_code`` until
-    ``until``. ``workload_id`` is compute's row; ``last_lines`` are the engine's own words.
+    ``until``. ``workload_id`` is compute's row; ``last_lines`` are the engine's own words;
+    ``gave_up`` marks a stop that the sweeper asked for, which ends as failed.
     """
 
     project = models.ForeignKey("tenants.Project", on_delete=models.PROTECT, related_name="+")
@@ -81,6 +82,7 @@ class Deployment(TenantOwned):
     probed_at = models.DateTimeField(null=True)
     probe_lease_until = models.DateTimeField(null=True)
     probe_failures = models.PositiveSmallIntegerField(default=0)
+    gave_up = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
