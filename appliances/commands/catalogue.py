@@ -1,0 +1,270 @@
+"""Filling the catalogue, and putting appliances on sale or taking them off."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from appliances import catalogue_seed as seed
+from appliances.models import (
+    LISTING_MOVES,
+    Api,
+    Appliance,
+    ChipMemory,
+    Confidence,
+    LaunchProfile,
+    ListingState,
+    Resale,
+    Version,
+)
+from common.errors import DomainError, NotFound
+from tenants import audit
+from tenants.permissions import Actor, Permission, require
+
+# Which engine a profile starts, by how its name ends; the rest stand for themselves.
+RUNTIMES = {"vllm": "vllm", "sglang": "sglang", "mindie": "mindie", "smallmodel": "builtin"}
+
+
+class LicenceForbidsSale(DomainError):
+    """The licence is unknown or does not allow selling the model's use."""
+
+    code = "licence_forbids_sale"
+    status = 409
+    message = _("The licence of %(appliance)s does not allow sale, or nobody has checked it.")
+
+
+class ListingMoveRefused(DomainError):
+    """The appliance is not in a state from which this step can be taken."""
+
+    code = "listing_move_refused"
+    status = 409
+    message = _("%(appliance)s is %(state)s; this step is not possible now.")
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What loading the seed did; a second loading creates nothing."""
+
+    appliances: int
+    versions: int
+    profiles: int
+    created: int
+    withdrawn: int
+
+
+@transaction.atomic
+def load_seed(*, actor: Actor, now: datetime) -> LoadReport:
+    """Make the catalogue equal to the files the product ships; listings stay as they are.
+
+    Idempotent: rows are found by their code. A version no longer in the files is withdrawn, not
+    deleted, and an appliance whose licence was found unfit for sale is delisted.
+    """
+    require(actor, Permission.CATALOGUE_MANAGE)
+    created = 0
+    for code, row in seed.launch_profiles().items():
+        created += LaunchProfile.objects.update_or_create(code=code, defaults=_profile(code, row))[
+            1
+        ]
+    for chip, row in seed.chip_memory_rows().items():
+        created += ChipMemory.objects.update_or_create(chip=chip, defaults=_memory(row))[1]
+    profiles = {profile.code: profile for profile in LaunchProfile.objects.all()}
+    kept: set[int] = set()
+    for row in seed.appliance_rows():
+        defaults = _appliance(row)
+        _delist_unfit(actor, str(row["id"]), Resale(defaults["resale"]), now)
+        appliance, fresh = Appliance.objects.update_or_create(code=row["id"], defaults=defaults)
+        created += fresh
+        for version in seed.versions(row):
+            stored, fresh = Version.objects.update_or_create(
+                appliance=appliance,
+                chip=version.chip,
+                precision=version.precision,
+                defaults=_version(version, profiles, row),
+            )
+            created += fresh
+            kept.add(stored.pk)
+    gone = Version.objects.exclude(pk__in=kept).filter(withdrawn_at=None)
+    withdrawn = gone.update(withdrawn_at=now)
+    return LoadReport(
+        appliances=len(seed.appliance_rows()),
+        versions=len(kept),
+        profiles=len(profiles),
+        created=created,
+        withdrawn=withdrawn,
+    )
+
+
+def submit(*, actor: Actor, code: str, now: datetime) -> Appliance:
+    """Hand a draft in for certification."""
+    return _move(actor=actor, code=code, to=ListingState.SUBMITTED, reason="", now=now)
+
+
+def certify(*, actor: Actor, code: str, now: datetime) -> Appliance:
+    """State that the appliance was tried and does what its page says."""
+    return _move(actor=actor, code=code, to=ListingState.CERTIFIED, reason="", now=now)
+
+
+def list_for_sale(*, actor: Actor, code: str, now: datetime) -> Appliance:
+    """Put a certified appliance on sale.
+
+    Raises: LicenceForbidsSale where the licence is unknown or refuses; the database refuses too.
+    """
+    return _move(actor=actor, code=code, to=ListingState.LISTED, reason="", now=now)
+
+
+def delist(*, actor: Actor, code: str, reason: str, now: datetime) -> Appliance:
+    """Take an appliance off sale; what runs of it keeps running."""
+    return _move(actor=actor, code=code, to=ListingState.DELISTED, reason=reason, now=now)
+
+
+def return_to_draft(*, actor: Actor, code: str, reason: str, now: datetime) -> Appliance:
+    """Send a submitted or certified appliance back with the reason."""
+    return _move(actor=actor, code=code, to=ListingState.DRAFT, reason=reason, now=now)
+
+
+def list_everything_sellable(*, actor: Actor, now: datetime) -> tuple[str, ...]:
+    """Take every draft whose licence allows sale through all steps; gives the codes listed."""
+    require(actor, Permission.CATALOGUE_MANAGE)
+    drafts = Appliance.objects.filter(listing=ListingState.DRAFT, resale=Resale.ALLOWED)
+    codes = tuple(drafts.order_by("code").values_list("code", flat=True))
+    for code in codes:
+        submit(actor=actor, code=code, now=now)
+        certify(actor=actor, code=code, now=now)
+        list_for_sale(actor=actor, code=code, now=now)
+    return codes
+
+
+@transaction.atomic
+def _move(*, actor: Actor, code: str, to: ListingState, reason: str, now: datetime) -> Appliance:
+    require(actor, Permission.CATALOGUE_MANAGE)
+    appliance = Appliance.objects.filter(code=code).first()
+    if appliance is None:
+        raise NotFound
+    if to is ListingState.LISTED and appliance.resale != Resale.ALLOWED:
+        raise LicenceForbidsSale(appliance=code)
+    sources = [state for state, targets in LISTING_MOVES.items() if to in targets]
+    fields: dict[str, object] = {"listing": to, "listing_reason": reason[:500]}
+    if to is ListingState.LISTED:
+        fields["listed_at"] = now
+    moved = Appliance.objects.filter(code=code, listing__in=sources).update(**fields)
+    if not moved:
+        raise ListingMoveRefused(appliance=code, state=appliance.get_listing_display())
+    audit.record(
+        actor,
+        f"appliances.listing.{to.value}",
+        subject=f"appliances.appliance:{code}",
+        detail={"from": appliance.listing, "reason": reason},
+    )
+    return Appliance.objects.get(code=code)
+
+
+def _delist_unfit(actor: Actor, code: str, resale: Resale, now: datetime) -> None:
+    """The licence gate stands in the database, so a listing must go before its licence does."""
+    if resale is Resale.ALLOWED:
+        return
+    if Appliance.objects.filter(code=code, listing=ListingState.LISTED).exists():
+        reason = "The catalogue no longer states that the licence allows sale."
+        delist(actor=actor, code=code, reason=reason, now=now)
+
+
+def _profile(code: str, row: seed.Row) -> dict[str, object]:
+    return {
+        "runtime": RUNTIMES.get(code.rsplit("-", 1)[-1], code),
+        "image": row["image"],
+        "env": row["env"],
+        "command": row["command"],
+        "health_path": str(row["health"]).split(" ", 1)[0],
+        "ready": row["ready"],
+        "metrics": row["metrics"] or "",
+        "source": row["source"],
+    }
+
+
+def _memory(row: seed.Row) -> dict[str, object]:
+    measured = str(row["basis"]).startswith("measured")
+    return {
+        "nominal_gb": Decimal(str(row["nominal_gb"])),
+        "usable_gib": Decimal(str(row["usable_gib"])),
+        "node_cards": row["node_size"],
+        "confidence": Confidence.MEASURED if measured else Confidence.ASSUMED,
+        "basis": row["basis"],
+    }
+
+
+def _resale(answer: object) -> Resale:
+    """Only a plain yes is a yes; a note to read the clause first is not."""
+    if answer is True:
+        return Resale.ALLOWED
+    return Resale.REFUSED if answer is False else Resale.UNKNOWN
+
+
+def _api(text: str) -> Api:
+    """The first interface the row names is what the appliance is probed with."""
+    places = {
+        "/v1/chat/completions": Api.CHAT,
+        "/v1/embeddings": Api.EMBEDDINGS,
+        "/v1/rerank": Api.RERANK,
+        "/v1/audio": Api.AUDIO,
+        "/v1/images": Api.IMAGES,
+    }
+    found = {text.find(path): api for path, api in places.items() if path in text}
+    return found[min(found)]
+
+
+def _appliance(row: seed.Row) -> dict[str, object]:
+    answer = row["commercial_resale_ok"]
+    return {
+        "name_zh": row["name_zh"],
+        "name_en": seed.name_en(row),
+        "description_zh": row.get("description_zh", ""),
+        "description_en": row.get("description_en", ""),
+        "category": row["category"],
+        "api": _api(row["api"]),
+        "api_text": row["api"],
+        "model": row["model"],
+        "repo": row["repo"] or "",
+        "params_b": _decimal(row["params_b"]),
+        "active_params_b": _decimal(row["active_params_b"]),
+        "licence": row["licence"] or "",
+        "resale": _resale(answer),
+        "resale_note": answer if isinstance(answer, str) else "",
+        "weights_gib": {name: str(value) for name, value in row["precisions"].items()},
+        "weights_measured": row["weights_measured_gib"] is not None,
+        "architecture": row["architecture"] or {},
+        "kv_bytes_per_token": row["kv_bytes_per_token"],
+        "kv_tokens_design": row["kv_tokens_design"],
+        "extra_gib": seed.extra_gib(row),
+        "context_native": row["context_native"],
+        "context_served": row["context_served"],
+        "documented_minimum": row["documented_minimum"] or [],
+        "components": row["components"] or [],
+        "meters": row["meters"] or [],
+        "maturity": row["maturity"],
+        "sources": row["sources"] or [],
+        "notes": row["notes"] or "",
+    }
+
+
+def _version(
+    version: seed.SeedVersion, profiles: Mapping[str, LaunchProfile], row: seed.Row
+) -> dict[str, object]:
+    own = version.engine_kind != ""
+    return {
+        "engine_kind": version.engine_kind,
+        "profile": profiles[version.profile],
+        "alternative_profiles": list(version.alternative_profiles),
+        "min_cards": version.min_cards,
+        "nodes": version.nodes,
+        "min_cards_at_095": version.min_cards_at_095,
+        "borderline": version.borderline,
+        "confidence": Confidence.MEASURED if own else Confidence.ESTIMATED,
+        "source": "; ".join(row["sources"] or ()),
+        "withdrawn_at": None,
+    }
+
+
+def _decimal(value: object) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
