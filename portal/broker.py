@@ -95,6 +95,13 @@ class Channel(pgmq.Channel):  # type: ignore[misc]
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
         return f"{plain[: LONGEST_QUEUE_NAME - 13]}_{digest}"
 
+    def _pgmq_send_kwargs(self, message: dict[str, Any]) -> dict[str, Any]:
+        # The message's body has the headers too, and a broadcast that carries them a second time
+        # calls a function that the SQL does not have (pgmq 1.1.4).
+        options: dict[str, Any] = super()._pgmq_send_kwargs(message)
+        options.pop("headers", None)
+        return options
+
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:  # noqa: FBT001, FBT002
         super().basic_ack(delivery_tag, multiple)
         self.connection.wake()

