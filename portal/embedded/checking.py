@@ -78,7 +78,8 @@ def steps(folder: Path, *, full: bool, pytest_arguments: Sequence[str]) -> list[
         Step("imports", [str(Path(python).parent / "lint-imports")]),
         Step("mypy", [python, "-m", "mypy", *CODE, "start.py", "manage.py"]),
         catalogues,
-        Step("migrations", manage("makemigrations", "--check", "--dry-run")),
+        Step("migrations apply", manage("migrate", "--database", "owner", "--verbosity", "0")),
+        Step("migrations complete", manage("makemigrations", "--check", "--dry-run")),
         Step(
             "deploy check",
             manage("check", "--deploy", "--fail-level", "WARNING"),
