@@ -118,6 +118,7 @@ class Transport(pgmq.Transport):  # type: ignore[misc]
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
+        self._notify_waiter: Waiter | None = None
         self.polling_interval = client.transport_options.get("polling_interval", 1)
         self._making = threading.Lock()
 
@@ -128,8 +129,7 @@ class Transport(pgmq.Transport):  # type: ignore[misc]
     def _get_notify_waiter(self) -> Waiter:
         if self._notify_waiter is None:
             self._notify_waiter = Waiter(self._conninfo)
-        waiter: Waiter = self._notify_waiter
-        return waiter
+        return self._notify_waiter
 
     @property
     def _conninfo(self) -> str:
@@ -137,7 +137,8 @@ class Transport(pgmq.Transport):  # type: ignore[misc]
 
     def _get_pgmq_client(self) -> PGMQueue:
         with self._making:
-            return super()._get_pgmq_client()
+            client: PGMQueue = super()._get_pgmq_client()
+        return client
 
     def _create_pgmq_client(self) -> PGMQueue:
         options = self.client.transport_options
