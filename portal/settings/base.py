@@ -6,7 +6,9 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from portal.settings.env import Environment, postgres_settings
+from portal.settings.broker import broker_options
+from portal.settings.env import Environment, cache_settings, postgres_settings
+from portal.settings.schedule import beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Environment()
@@ -117,6 +119,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 CENTRE_TIME_ZONE = "Asia/Shanghai"
 
+CACHES = {"default": cache_settings(env.text("REDIS_URL", ""))}
+
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
 STORAGES = {
@@ -152,19 +156,26 @@ EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = STATE_DIR / "mail"
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portal@localhost")
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "memory://")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", env.text("REDIS_URL", "pgmq://"))
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(
+    CELERY_BROKER_URL,
+    database=_owner,
+    visibility_seconds=env.whole("CELERY_VISIBILITY_SECONDS", 600),
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 600}
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_DEFAULT_QUEUE = "engine"
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = beat_schedule()
 CELERY_TASK_ROUTES = {
     "compute.*": {"queue": "engine"},
     "appliances.*": {"queue": "engine"},

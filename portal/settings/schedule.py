@@ -1,0 +1,35 @@
+"""What beat pokes, and how often; the work itself is found by the sweepers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Poke:
+    """One task called by name on a fixed rhythm."""
+
+    task: str
+    every_seconds: int
+
+
+POKES = (
+    Poke("compute.sweep", 15),
+    Poke("appliances.sweep", 15),
+    Poke("billing.accrue", 60),
+    Poke("tenants.send_mail", 30),
+)
+
+
+def beat_schedule() -> dict[str, dict[str, object]]:
+    """Celery's form of the list.
+
+    A poke that waited a whole rhythm is worthless, since the next one is there: it expires, so
+    that a worker coming back finds one of each and not a backlog.
+    """
+    return {
+        poke.task: {
+            "task": poke.task,
+            "schedule": float(poke.every_seconds),
+            "options": {"expires": poke.every_seconds},
+        }
+        for poke in POKES
+    }
