@@ -170,7 +170,7 @@ def tile(
 
 @register.simple_block_tag
 def table_frame(content: SafeString, label: Text, rows: int | None = None) -> str:
-    """A scrolling region around a ``<table class="grid">``, so that the page never scrolls."""
+    """A scrolling region around a ``<table class="sheet">``, so that the page never scrolls."""
     return render_to_string(
         "components/_table_frame.html", {"label": label, "body": content, "rows": rows}
     )
@@ -291,7 +291,7 @@ def timeline(entries: Sequence[TimelineEntry]) -> dict[str, object]:
 @register.simple_block_tag
 def datagrid(content: SafeString, columns: int = 3) -> SafeString:
     """Facts about one thing; fill it with ``{% datum %}``."""
-    return format_html('<dl class="datagrid datagrid-{}">{}</dl>', columns, content)
+    return format_html('<dl class="facts facts-{}">{}</dl>', columns, content)
 
 
 @register.simple_block_tag
