@@ -1,0 +1,87 @@
+"""How each state of the product looks: a tone, an icon and a word, never colour alone."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+@dataclass(frozen=True)
+class StatusLook:
+    """Shape: ``tone`` is one of ok, info, wait, bad, idle and special."""
+
+    tone: str
+    icon: str
+    word: str | Promise
+
+
+STATUSES: dict[str, StatusLook] = {
+    # Reservations
+    "held": StatusLook("wait", "hourglass", _("Held")),
+    "awaiting_approval": StatusLook("wait", "clipboard-check", _("Awaiting approval")),
+    "confirmed": StatusLook("info", "checks", _("Confirmed")),
+    "activating": StatusLook("info", "progress", _("Activating")),
+    "active": StatusLook("ok", "circle-check", _("Active")),
+    "ending": StatusLook("info", "progress", _("Ending")),
+    "ended": StatusLook("idle", "circle", _("Ended")),
+    "rejected": StatusLook("bad", "ban", _("Rejected")),
+    "expired": StatusLook("idle", "clock-pause", _("Expired")),
+    "cancelled": StatusLook("idle", "circle-x", _("Cancelled")),
+    "failed": StatusLook("bad", "alert-octagon", _("Failed")),
+    # Deployments and jobs
+    "requested": StatusLook("info", "circle-dashed", _("Requested")),
+    "placing": StatusLook("info", "progress", _("Placing")),
+    "queued": StatusLook("wait", "hourglass", _("Queued")),
+    "starting": StatusLook("info", "progress", _("Starting")),
+    "ready": StatusLook("ok", "circle-check", pgettext_lazy("state", "Ready")),
+    "running": StatusLook("ok", "player-play", _("Running")),
+    "degraded": StatusLook("wait", "alert-triangle", _("Degraded")),
+    "stopping": StatusLook("info", "progress", _("Stopping")),
+    "stopped": StatusLook("idle", "player-stop", _("Stopped")),
+    "succeeded": StatusLook("ok", "check", _("Succeeded")),
+    # Nodes and clusters
+    "online": StatusLook("ok", "circle-check", _("Online")),
+    "idle": StatusLook("ok", "circle-dot", _("Idle")),
+    "free": StatusLook("ok", "circle-dot", pgettext_lazy("capacity", "Free")),
+    "reserved": StatusLook("info", "calendar-event", _("Reserved")),
+    "allocated": StatusLook("info", "player-play", _("Allocated")),
+    "draining": StatusLook("wait", "transfer", _("Draining")),
+    "drained": StatusLook("idle", "snowflake", _("Drained")),
+    "maintenance": StatusLook("special", "tool", _("Maintenance")),
+    "unreachable": StatusLook("bad", "plug", _("Unreachable")),
+    "offline": StatusLook("bad", "plug", _("Offline")),
+    # Catalogue
+    "draft": StatusLook("idle", "edit", _("Draft")),
+    "submitted": StatusLook("wait", "upload", _("Submitted")),
+    "certified": StatusLook("info", "shield-check", _("Certified")),
+    "listed": StatusLook("ok", "circle-check", _("Listed")),
+    "delisted": StatusLook("idle", "ban", _("Delisted")),
+    # Invoices and payments
+    "open": StatusLook("info", "circle-dot", pgettext_lazy("invoice", "Open")),
+    "issued": StatusLook("info", "file-invoice", _("Issued")),
+    "paid": StatusLook("ok", "circle-check", _("Paid")),
+    "overdue": StatusLook("bad", "alert-triangle", _("Overdue")),
+    "reversed": StatusLook("idle", "rotate", _("Reversed")),
+    "published": StatusLook("ok", "circle-check", _("Published")),
+    "scheduled": StatusLook("info", "calendar-time", _("Scheduled")),
+    "superseded": StatusLook("idle", "history", _("Superseded")),
+    # Tenants, members and keys
+    "invited": StatusLook("wait", "mail", _("Invited")),
+    "accepted": StatusLook("ok", "circle-check", _("Accepted")),
+    "suspended": StatusLook("bad", "lock", _("Suspended")),
+    "closed": StatusLook("idle", "lock", _("Closed")),
+    "revoked": StatusLook("idle", "ban", _("Revoked")),
+    "removed": StatusLook("idle", "circle-x", _("Removed")),
+    # How sure a number is
+    "measured": StatusLook("ok", "check", _("Measured")),
+    "documented": StatusLook("info", "book", _("Documented")),
+    "estimated": StatusLook("wait", "scale", _("Estimated")),
+    "assumed": StatusLook("idle", "help-circle", _("Assumed")),
+}
+
+
+def look_of(state: str) -> StatusLook:
+    """The look of a state; an unknown one is shown plainly under its own name."""
+    known = STATUSES.get(state)
+    return known or StatusLook("idle", "circle", state.replace("_", " "))
