@@ -35,6 +35,7 @@ class Permission(StrEnum):
     USAGE_INGEST = "billing:usage:ingest"
     PRICE_READ = "billing:price:read"
     WALLET_READ = "billing:wallet:read"
+    FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
@@ -71,6 +72,8 @@ _DEVELOPER = _VIEWER | {
     P.DEPLOYMENT_STOP,
     P.MODEL_CALL,
     P.KEY_READ,
+    # Reserving and deploying promise money: whoever may do those may place a hold.
+    P.FUNDS_HOLD,
 }
 _FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ}
 _ADMIN = (
@@ -93,10 +96,17 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
     "support": frozenset(_OPERATOR_READ),
     "capacity": frozenset(
         _OPERATOR_READ
-        | {P.RESERVATION_APPROVE, P.POOL_MANAGE, P.NODE_MANAGE, P.CHIP_MANAGE, P.CATALOGUE_MANAGE}
+        | {
+            P.RESERVATION_APPROVE,
+            P.POOL_MANAGE,
+            P.NODE_MANAGE,
+            P.CHIP_MANAGE,
+            P.CATALOGUE_MANAGE,
+            P.FUNDS_HOLD,
+        }
     ),
     "finance": frozenset(
-        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE}
+        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE, P.FUNDS_HOLD}
     ),
     "admin": frozenset(
         _OPERATOR_READ
@@ -110,6 +120,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
             P.TENANT_OPERATE,
+            P.FUNDS_HOLD,
         }
     ),
 }
