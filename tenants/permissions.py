@@ -35,6 +35,7 @@ class Permission(StrEnum):
     USAGE_INGEST = "billing:usage:ingest"
     PRICE_READ = "billing:price:read"
     WALLET_READ = "billing:wallet:read"
+    FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
@@ -71,6 +72,8 @@ _DEVELOPER = _VIEWER | {
     P.DEPLOYMENT_STOP,
     P.MODEL_CALL,
     P.KEY_READ,
+    # Reserving and deploying promise money: whoever may do those may place a hold.
+    P.FUNDS_HOLD,
 }
 _FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ}
 _ADMIN = (
@@ -93,9 +96,18 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
     "support": frozenset(_OPERATOR_READ),
     "capacity": frozenset(
         _OPERATOR_READ
-        | {P.RESERVATION_APPROVE, P.POOL_MANAGE, P.NODE_MANAGE, P.CHIP_MANAGE, P.CATALOGUE_MANAGE}
+        | {
+            P.RESERVATION_APPROVE,
+            P.POOL_MANAGE,
+            P.NODE_MANAGE,
+            P.CHIP_MANAGE,
+            P.CATALOGUE_MANAGE,
+            P.FUNDS_HOLD,
+        }
     ),
-    "finance": frozenset(_OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE}),
+    "finance": frozenset(
+        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE, P.FUNDS_HOLD}
+    ),
     "admin": frozenset(
         _OPERATOR_READ
         | {
@@ -108,19 +120,13 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
             P.TENANT_OPERATE,
+            P.FUNDS_HOLD,
         }
     ),
 }
 
-# What a tenant may give to an API key; a key never holds more than its maker. A key that may make
-# keys cannot pass that on, so that the chain ends at the second link.
-KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE})
-
-# What looking involves: all that is left to a suspended tenant.
-LOOKING: frozenset[Permission] = frozenset(p for p in Permission if p.value.endswith(":read"))
-
-# What an operator sees as a guest in a tenant's console.
-VISITOR: frozenset[Permission] = frozenset(_FINANCE | {P.AUDIT_READ, P.KEY_READ})
+# What a tenant may give to an API key; a key never holds more than its maker.
+KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE, P.KEY_MANAGE})
 
 
 class ActorKind(StrEnum):

@@ -224,3 +224,8 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
 }
+
+# Who issues invoices: the code begins every number, the name and credit code stand on the page.
+INVOICE_ISSUER = env.text("INVOICE_ISSUER", "ACC")
+INVOICE_SELLER_NAME = env.text("INVOICE_SELLER_NAME", "示例智算中心 Example AI Computing Centre")
+INVOICE_SELLER_CREDIT_CODE = env.text("INVOICE_SELLER_CREDIT_CODE", "")

@@ -1,0 +1,139 @@
+"""The ingest statement: keys, events and buckets in one round trip, each in key order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from billing.models import Series
+from billing.usage import SeriesKey, UsageEvent
+
+# From this many rows on, a COPY into a temporary table is worth its fixed cost.
+COPY_FROM_ROWS = 1_000
+
+
+class Staged(NamedTuple):
+    """An event that passed its checks; ``key`` and ``payload`` are MD5 in hexadecimal."""
+
+    index: int
+    key: str
+    payload: str
+    series: UUID
+    event: UsageEvent
+
+
+def open_days(rows: Iterable[Staged]) -> None:
+    """Make the daily partitions these events need, where a quiet task has not made them yet."""
+    days = sorted({row.event.at.astimezone(UTC).date() for row in rows})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_open_event_days(%s::date[])", [days])
+
+
+def series_ids(tenant_id: UUID, wanted: Iterable[SeriesKey]) -> dict[UUID, int]:
+    """The short numbers of these combinations; new ones are numbered in key order."""
+    by_key = {series.key: series for series in wanted}
+    rows = Series.objects.filter(tenant_id=tenant_id, key__in=by_key.keys())
+    found = dict(rows.values_list("key", "pk"))
+    if len(found) < len(by_key):
+        Series.objects.bulk_create(
+            (
+                Series(
+                    tenant_id=tenant_id,
+                    key=series.key,
+                    meter=series.meter,
+                    project_id=series.project_id,
+                    price_id=series.price_id,
+                    dimensions=series.dimensions,
+                )
+                for key, series in sorted(by_key.items())
+                if key not in found
+            ),
+            ignore_conflicts=True,
+        )
+        found = dict(rows.all().values_list("key", "pk"))
+    return found
+
+
+COUNT = """
+WITH staged AS MATERIALIZED ({staged}),
+fresh AS (
+    INSERT INTO billing_eventkey (key, tenant_id, payload)
+    SELECT key, %(tenant)s, payload FROM staged ORDER BY key
+    ON CONFLICT (key) DO NOTHING
+    RETURNING key
+),
+counted AS MATERIALIZED (SELECT staged.* FROM staged JOIN fresh USING (key)),
+kept AS (
+    INSERT INTO billing_usageevent
+        (key, tenant_id, series_id, at, quantity, source, event_id, subject)
+    SELECT key, %(tenant)s, series_id, at, quantity, source, event_id, subject FROM counted
+),
+bucketed AS (
+    INSERT INTO billing_usagebucket AS bucket (series_id, hour, tenant_id, quantity, events)
+    SELECT series_id, date_bin('1 hour', at, 'epoch'), %(tenant)s, sum(quantity), count(*)
+    FROM counted GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (series_id, hour) DO UPDATE
+        SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
+)
+SELECT key FROM staged WHERE key NOT IN (SELECT key FROM fresh)
+"""
+FROM_TABLE = "SELECT * FROM billing_stage"
+FROM_ARRAYS = """
+SELECT * FROM unnest(%(key)s::uuid[], %(payload)s::uuid[], %(series)s::bigint[],
+    %(at)s::timestamptz[], %(quantity)s::bigint[], %(source)s::text[], %(id)s::text[],
+    %(subject)s::text[])
+    AS staged (key, payload, series_id, at, quantity, source, event_id, subject)
+"""
+STAGE = """
+CREATE TEMPORARY TABLE billing_stage (
+    key uuid, payload uuid, series_id bigint, at timestamptz, quantity bigint,
+    source text, event_id text, subject text
+) ON COMMIT DELETE ROWS;
+-- One connection serves tenants and operators in turn, and each role may be the one to make it.
+GRANT ALL ON billing_stage TO acp_app, acp_operator;
+"""
+
+
+def count(tenant_id: UUID, rows: Sequence[Staged], numbers: Mapping[UUID, int]) -> list[UUID]:
+    """Write what is new; gives the keys that were known before, which were left alone."""
+    with connection.cursor() as cursor:
+        if len(rows) < COPY_FROM_ROWS:
+            arrays: dict[str, object] = {
+                "key": [row.key for row in rows],
+                "payload": [row.payload for row in rows],
+                "series": [numbers[row.series] for row in rows],
+                "at": [row.event.at for row in rows],
+                "quantity": [row.event.quantity for row in rows],
+                "source": [row.event.source for row in rows],
+                "id": [row.event.id for row in rows],
+                "subject": [row.event.subject for row in rows],
+            }
+            cursor.execute(COUNT.format(staged=FROM_ARRAYS), {"tenant": tenant_id, **arrays})
+        else:
+            _stage(cursor, rows, numbers)
+            cursor.execute(COUNT.format(staged=FROM_TABLE), {"tenant": tenant_id})
+        return [key for (key,) in cursor.fetchall()]
+
+
+def _stage(cursor: CursorWrapper, rows: Sequence[Staged], numbers: Mapping[UUID, int]) -> None:
+    cursor.execute("SELECT to_regclass('pg_temp.billing_stage')")
+    if cursor.fetchone() == (None,):
+        cursor.execute(STAGE)
+    else:
+        # Rows of an earlier batch of this same transaction.
+        cursor.execute("DELETE FROM billing_stage")
+    lines = "".join(
+        f"{key}\t{payload}\t{numbers[series]}\t{event.at.isoformat()}\t{event.quantity}"
+        f"\t{_escaped(event.source)}\t{_escaped(event.id)}\t{_escaped(event.subject)}\n"
+        for _, key, payload, series, event in rows
+    )
+    with cursor.copy("COPY billing_stage FROM STDIN") as copy:
+        copy.write(lines.encode())
+
+
+def _escaped(text: str) -> str:
+    # Tabs and line ends were refused before; the backslash is what COPY still reads specially.
+    return text.replace("\\", "\\\\") if "\\" in text else text

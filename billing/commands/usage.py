@@ -1,0 +1,192 @@
+"""Taking in usage: each event counts once, whatever is sent again, late, torn or out of order."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import meters
+from billing.commands.staging import Staged, count, open_days, series_ids
+from billing.models import EventKey, Price, RejectedEvent, UsageBatch
+from billing.usage import (
+    CLOCK_SKEW,
+    LATEST_ACCEPTED,
+    LONGEST_ID,
+    LONGEST_SOURCE,
+    Bounds,
+    EventResult,
+    EventStatus,
+    SeriesKey,
+    UsageEvent,
+    amount_fault,
+    microseconds,
+    series_of,
+    text_fault,
+)
+from tenants.models import Project
+from tenants.permissions import Actor, Permission, require
+
+__all__ = ["EventResult", "EventStatus", "UsageEvent", "record_usage"]
+
+
+@transaction.atomic
+def record_usage(
+    *, actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: datetime
+) -> tuple[EventResult, ...]:
+    """Count a batch of events, each on its own: one bad event never fails the others.
+
+    Shape: one result per event, in order. An event seen before is a duplicate, the same id with
+    other content a conflict; neither changes anything. What is not counted and not a duplicate is
+    kept as a rejected event.
+    Locks: series, keys and buckets, each in key order, so batches never wait in a circle.
+    Raises: PermissionRefused.
+    Idempotent: by (tenant, source, id), for ever.
+    """
+    require(actor, Permission.USAGE_INGEST, tenant_id)
+
+    bounds = _bounds(actor, tenant_id, events, now)
+    faults, staged, series = _checked(tenant_id, events, bounds)
+    if staged:
+        _count(tenant_id, staged, series, faults)
+    statuses = [_result(event, faults.get(index)) for index, event in enumerate(events)]
+    _keep_rejected(tenant_id, events, statuses, now)
+    return tuple(statuses)
+
+
+# Half of a surrogate pair as JSON writes it; PostgreSQL refuses such text.
+_HALF_CHARACTER = re.compile(r"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
+# What became of an event that was not accepted: its status and the code of the reason.
+Fault = tuple[EventStatus, str]
+DUPLICATE: Fault = (EventStatus.DUPLICATE, "")
+CONFLICT: Fault = (EventStatus.CONFLICT, "other_content")
+
+
+def _bounds(actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: datetime) -> Bounds:
+    """Load what the batch refers to: two look-ups, and none where it refers to nothing."""
+    projects = {event.project_id for event in events if event.project_id is not None}
+    if actor.project_id is not None:
+        projects.add(actor.project_id)
+    prices = {event.price_id for event in events if event.price_id is not None}
+    known_projects = Project.objects.filter(tenant_id=tenant_id, pk__in=projects)
+    known_prices = Price.objects.filter(pk__in=prices)
+    return Bounds(
+        meters=meters.declared(),
+        projects=frozenset(known_projects.values_list("pk", flat=True)) if projects else (),
+        price_meters=dict(known_prices.values_list("pk", "meter")) if prices else {},
+        own_project=actor.project_id,
+        earliest=now - LATEST_ACCEPTED,
+        latest=now + CLOCK_SKEW,
+    )
+
+
+def _checked(
+    tenant_id: UUID, events: Sequence[UsageEvent], bounds: Bounds
+) -> tuple[dict[int, Fault], dict[str, Staged], dict[UUID, SeriesKey]]:
+    """Sort the batch into what can be counted, by key, and what cannot, by position."""
+    faults: dict[int, Fault] = {}
+    staged: dict[str, Staged] = {}
+    series: dict[UUID, SeriesKey] = {}
+    # Most events of a batch share a handful of combinations: each is checked once.
+    memo: dict[object, SeriesKey | str] = {}
+    tenant_hash = hashlib.md5(tenant_id.bytes, usedforsecurity=False)
+    for index, event in enumerate(events):
+        fault = text_fault(event) or amount_fault(event, bounds)
+        if fault:
+            faults[index] = (EventStatus.REJECTED, fault)
+            continue
+        try:
+            seen = (
+                event.meter,
+                event.project_id,
+                event.price_id,
+                tuple(event.dimensions.items()),
+            )
+            found = memo.get(seen)
+        except TypeError:  # a dimension that cannot be hashed is certainly no text
+            faults[index] = (EventStatus.REJECTED, "bad_dimensions")
+            continue
+        if found is None:
+            found = memo[seen] = series_of(event, bounds)
+        if isinstance(found, str):
+            faults[index] = (EventStatus.REJECTED, found)
+            continue
+        series[found.key] = found
+        row = _staged(tenant_hash, index, event, found)
+        earlier = staged.setdefault(row.key, row)
+        if earlier is not row:
+            faults[index] = DUPLICATE if earlier.payload == row.payload else CONFLICT
+    return faults, staged, series
+
+
+def _staged(
+    tenant_hash: "hashlib._Hash", index: int, event: UsageEvent, series: SeriesKey
+) -> Staged:
+    identity = tenant_hash.copy()
+    identity.update(f"{event.source}\0{event.id}".encode())
+    content = f"{series.key.int}|{microseconds(event.at)}|{event.quantity}|{event.subject}"
+    payload = hashlib.md5(content.encode(), usedforsecurity=False)
+    return Staged(
+        index=index,
+        key=identity.hexdigest(),
+        payload=payload.hexdigest(),
+        series=series.key,
+        event=event,
+    )
+
+
+def _count(
+    tenant_id: UUID,
+    staged: dict[str, Staged],
+    series: dict[UUID, SeriesKey],
+    faults: dict[int, Fault],
+) -> None:
+    rows = list(staged.values())
+    open_days(rows)
+    known = count(tenant_id, rows, series_ids(tenant_id, series.values()))
+    if known:
+        # A statement of its own: what a concurrent batch committed while ours waited for its
+        # keys is not in the snapshot of the statement that waited.
+        before = dict(EventKey.objects.filter(key__in=known).values_list("key", "payload"))
+        for key in known:
+            row = staged[key.hex]
+            faults[row.index] = DUPLICATE if before[key].hex == row.payload else CONFLICT
+
+
+def _result(event: UsageEvent, fault: Fault | None) -> EventResult:
+    status, code = fault or (EventStatus.ACCEPTED, "")
+    return EventResult(id=event.id, source=event.source, status=status, code=code)
+
+
+def _keep_rejected(
+    tenant_id: UUID, events: Sequence[UsageEvent], results: Sequence[EventResult], now: datetime
+) -> None:
+    refused = [
+        RejectedEvent(
+            tenant_id=tenant_id,
+            source=_printable(event.source)[:LONGEST_SOURCE],
+            event_id=_printable(event.id)[:LONGEST_ID],
+            code=result.code,
+            payload=json.loads(_printable(json.dumps(vars(event), default=str))),
+            received_at=now,
+        )
+        for event, result in zip(events, results, strict=True)
+        if result.status in {EventStatus.CONFLICT, EventStatus.REJECTED}
+    ]
+    accepted = sum(result.status is EventStatus.ACCEPTED for result in results)
+    if refused:
+        RejectedEvent.objects.bulk_create(refused)
+    if accepted:
+        UsageBatch.objects.create(
+            tenant_id=tenant_id, received_at=now, accepted=accepted, rejected=len(refused)
+        )
+
+
+def _printable(value: object) -> str:
+    """Text that PostgreSQL stores: no NUL, spelled out or as JSON writes it, no half characters."""
+    text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\\u0000", "\\ufffd")
+    text = _HALF_CHARACTER.sub(r"\\ufffd", text)
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,129 @@
+"""Money in: top-ups, credit limits, and paying what is open from the wallet."""
+
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import DecimalField, F, Sum
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from billing.commands.ledger import book
+from billing.locks import lock_account
+from billing.models import Account, Invoice, InvoicePayment, LedgerKind
+from billing.money import FEN
+from billing.queries.wallet import Standing
+from common.errors import DomainError
+from tenants.audit import record
+from tenants.permissions import Actor, Permission, require
+
+LARGEST_AMOUNT = Decimal("1000000000.00")
+
+
+class AmountRefused(DomainError):
+    """Not an amount of money that can be paid in or granted."""
+
+    code = "amount_refused"
+    status = 422
+    message = _("Give an amount in whole fen, above zero and at most one billion.")
+
+
+def _whole_fen(amount: Decimal, *, least: Decimal) -> Decimal:
+    if not amount.is_finite() or not least <= amount <= LARGEST_AMOUNT:
+        raise AmountRefused
+    if amount != amount.quantize(FEN):
+        raise AmountRefused
+    return amount.quantize(FEN)
+
+
+@transaction.atomic
+def top_up(
+    *, actor: Actor, tenant_id: UUID, amount: Decimal, key: str, reference: str, now: datetime
+) -> Standing:
+    """Credit money received to the wallet, then pay open invoices from it, oldest first.
+
+    Locks: the account.
+    Raises: PermissionRefused, AmountRefused, AccountBusy, KeyUsedDifferently.
+    Idempotent: by key; the second call changes nothing.
+    """
+    require(actor, Permission.WALLET_TOP_UP, tenant_id)
+    amount = _whole_fen(amount, least=FEN)
+
+    lock_account(tenant_id)
+    booking = book(
+        tenant_id=tenant_id,
+        kind="top_up",
+        key=f"top_up:{key}",
+        legs={LedgerKind.CASH: amount, LedgerKind.WALLET: -amount},
+        reference=reference,
+        booked_at=now,
+    )
+    if booking.is_new:
+        record(
+            actor,
+            "billing.wallet.topped_up",
+            subject=f"billing.ledger:{booking.transaction.pk}",
+            tenant_id=tenant_id,
+            detail={"amount": str(amount), "reference": reference},
+        )
+        settle_open_invoices(tenant_id=tenant_id, now=now)
+    return Standing.of(Account.objects.get(tenant_id=tenant_id))
+
+
+@transaction.atomic
+def set_credit_limit(*, actor: Actor, tenant_id: UUID, amount: Decimal, now: datetime) -> Standing:
+    """Say how far a tenant may go below its wallet. Zero means prepaid only.
+
+    Locks: the account.
+    Raises: PermissionRefused, AmountRefused, AccountBusy.
+    """
+    require(actor, Permission.WALLET_TOP_UP, tenant_id)
+    amount = _whole_fen(amount, least=Decimal(0))
+
+    account = lock_account(tenant_id)
+    Account.objects.filter(pk=account.pk).update(credit_limit=amount)
+    record(
+        actor,
+        "billing.wallet.credit_limit_set",
+        subject=f"billing.account:{account.pk}",
+        tenant_id=tenant_id,
+        detail={"from": str(account.credit_limit), "to": str(amount), "at": now.isoformat()},
+    )
+    account.credit_limit = amount
+    return Standing.of(account)
+
+
+def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
+    """Pay what is open from the wallet, oldest invoice first, in part where it does not suffice.
+
+    Locks: none of its own; the caller holds the account lock.
+    """
+    account = Account.objects.get(tenant_id=tenant_id)
+    if account.receivable <= 0:
+        return
+    left = account.wallet
+    paid_so_far = Coalesce(Sum("payments__amount"), Decimal(0), output_field=DecimalField())
+    invoices = Invoice.objects.filter(tenant_id=tenant_id).annotate(paid=paid_so_far)
+    for invoice in invoices.filter(paid__lt=F("gross")).order_by("period_end"):
+        paid = invoice.paid
+        part = min(invoice.gross - paid, left.quantize(FEN, rounding=ROUND_DOWN))
+        if part <= 0:
+            break
+        movement = book(
+            tenant_id=tenant_id,
+            kind="settlement",
+            # What was paid before names the payment: a second one of an invoice is another.
+            key=f"settlement:{invoice.pk}:{paid}",
+            legs={LedgerKind.WALLET: part, LedgerKind.RECEIVABLE: -part},
+            reference=invoice.number,
+            booked_at=now,
+        )
+        InvoicePayment.objects.create(
+            tenant_id=tenant_id,
+            invoice=invoice,
+            transaction=movement.transaction,
+            amount=part,
+            paid_at=now,
+        )
+        left -= part

@@ -1,0 +1,142 @@
+"""What was measured: series, events, the keys that make them count once, and hourly buckets."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from billing.models.fields import TransactionIdField
+from tenants.models import TenantOwned
+from tenants.scoping import TenantManager
+
+
+class Series(TenantOwned):
+    """One combination of meter, project, dimensions and quoted price that a tenant has used.
+
+    Shape: ``key`` is the MD5 of the canonical combination, so that every process finds the same
+    row; events and buckets name the series by its short number instead of repeating the text.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.UUIDField()
+    meter = models.CharField(max_length=60)
+    project = models.ForeignKey(
+        "tenants.Project", on_delete=models.PROTECT, related_name="+", null=True
+    )
+    dimensions = models.JSONField()
+    price = models.ForeignKey(
+        "billing.Price", on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+    )
+
+    class Meta:
+        verbose_name_plural = "series"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="billing_series_key"),
+        ]
+
+
+class UsageBatch(TenantOwned):
+    """One accepted call of ingest; tells the accrual which tenants have something new."""
+
+    received_at = models.DateTimeField(db_default=Now())
+    accepted = models.PositiveIntegerField()
+    rejected = models.PositiveIntegerField()
+    xact = TransactionIdField(db_default=models.Func(function="pg_current_xact_id"))
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "xact"], name="billing_usagebatch_xact")]
+
+
+class EventKey(models.Model):
+    """That an event was counted: 16 bytes of identity and 16 of content, kept across all days.
+
+    Shape: hash-partitioned by ``key`` (MD5 of tenant, source and id); ``payload`` is the MD5 of
+    what the event said, so that the same id with other content is told from a repetition.
+    """
+
+    key = models.UUIDField(primary_key=True)
+    tenant = models.ForeignKey(
+        "tenants.Organisation",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    payload = models.UUIDField()
+
+    objects = TenantManager()
+
+
+class UsageEvent(models.Model):
+    """One measured fact, append-only, partitioned by the day of service."""
+
+    key = models.UUIDField(primary_key=True)
+    tenant = models.ForeignKey(
+        "tenants.Organisation",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    series = models.ForeignKey(
+        Series, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    at = models.DateTimeField()
+    quantity = models.BigIntegerField()
+    source = models.CharField(max_length=100)
+    event_id = models.CharField(max_length=200)
+    subject = models.CharField(max_length=200)
+    received_at = models.DateTimeField(db_default=Now())
+    xact = TransactionIdField(db_default=models.Func(function="pg_current_xact_id"))
+
+    objects = TenantManager()
+
+
+class UsageBucket(models.Model):
+    """What one series used in one clock hour, and how much of it stands on an invoice.
+
+    Shape: a projection of the events, kept in their transaction. ``billed_quantity`` is moved only
+    by the database, when an allocation to an invoice line is written.
+    """
+
+    pk = models.CompositePrimaryKey("series_id", "hour")
+    series = models.ForeignKey(
+        Series, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    hour = models.DateTimeField()
+    tenant = models.ForeignKey(
+        "tenants.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    quantity = models.BigIntegerField()
+    events = models.BigIntegerField()
+    billed_quantity = models.BigIntegerField(db_default=0)
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(billed_quantity__gte=0)
+                & models.Q(billed_quantity__lte=models.F("quantity")),
+                name="billing_usagebucket_billed_at_most_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "hour"], name="billing_usagebucket_month"),
+            models.Index(
+                fields=["tenant", "series", "hour"],
+                name="billing_usagebucket_due",
+                condition=models.Q(quantity__gt=models.F("billed_quantity")),
+            ),
+        ]
+
+
+class RejectedEvent(TenantOwned):
+    """An event that was not counted, kept with its reason for the sender to see."""
+
+    source = models.CharField(max_length=100)
+    event_id = models.CharField(max_length=200)
+    code = models.CharField(max_length=40)
+    payload = models.JSONField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-received_at"], name="billing_rejected_recent")]

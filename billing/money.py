@@ -1,0 +1,19 @@
+"""The one rounding rule. Amounts before it are exact fractions, after it Decimals of whole fen."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+CURRENCY = "CNY"
+FEN = Decimal("0.01")
+
+
+def round_to_fen(amount: Fraction) -> Decimal:
+    """Round half up to the fen, away from zero for corrections; done once, on an invoice line."""
+    fen = abs(amount) * 100
+    whole = (2 * fen.numerator + fen.denominator) // (2 * fen.denominator)
+    return (Decimal(whole) * FEN).copy_sign(Decimal(amount.numerator or 1))
+
+
+def tax_on(net: Decimal, rate: Decimal) -> Decimal:
+    """The tax on one line's rounded net, itself rounded to the fen."""
+    return round_to_fen(Fraction(net) * Fraction(rate))

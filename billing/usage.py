@@ -1,0 +1,153 @@
+"""The usage event: what a measuring app or a tenant's program reports, and how it is checked.
+
+Pure: nothing here knows the database or the clock.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from billing.meters import Meter
+
+LARGEST_QUANTITY = 10**15
+LATEST_ACCEPTED = timedelta(days=35)
+CLOCK_SKEW = timedelta(minutes=5)
+LONGEST_SOURCE = 100
+LONGEST_ID = 200
+LONGEST_SUBJECT = 200
+LONGEST_DIMENSION = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# Control characters and halves of surrogate pairs: neither is text a person wrote.
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class UsageEvent:
+    """One measured fact. ``(source, id)`` is its identity for ever, within the tenant.
+
+    Units: ``quantity`` in whole base units of the meter.
+    Shape: ``subject`` says what was used ("compute.workload:<id>"); ``price_id`` honours a price
+    quoted before, otherwise the price in force at ``at`` counts.
+    """
+
+    source: str
+    id: str
+    meter: str
+    subject: str
+    at: datetime
+    quantity: int
+    dimensions: Mapping[str, str]
+    project_id: UUID | None = None
+    price_id: UUID | None = None
+
+
+class EventStatus(StrEnum):
+    """What became of one event of a batch."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class EventResult:
+    """``code`` says why an event was not accepted."""
+
+    id: str
+    source: str
+    status: EventStatus
+    code: str = ""
+
+
+class SeriesKey(NamedTuple):
+    """The combination an event is counted under; ``key`` is the same in every process."""
+
+    key: UUID
+    meter: str
+    project_id: UUID | None
+    price_id: UUID | None
+    dimensions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a batch is checked against: loaded once, before its first event."""
+
+    meters: Mapping[str, Meter]
+    projects: Collection[UUID]
+    price_meters: Mapping[UUID, str]
+    own_project: UUID | None
+    earliest: datetime
+    latest: datetime
+
+
+def is_text(value: object, longest: int, *, least: int = 1) -> bool:
+    """Whether a value is text of a sane length without control characters."""
+    if not isinstance(value, str) or not least <= len(value) <= longest:
+        return False
+    return value.isprintable() or _NOT_TEXT.search(value) is None
+
+
+def text_fault(event: UsageEvent) -> str:
+    """The code of what is wrong with an event's names, or nothing."""
+    if not is_text(event.source, LONGEST_SOURCE):
+        return "bad_source"
+    if not is_text(event.id, LONGEST_ID):
+        return "bad_id"
+    if not is_text(event.subject, LONGEST_SUBJECT, least=0):
+        return "bad_subject"
+    return ""
+
+
+def amount_fault(event: UsageEvent, bounds: Bounds) -> str:
+    """The code of what is wrong with an event's quantity or time, or nothing."""
+    quantity = event.quantity
+    if type(quantity) is not int or not 0 <= quantity <= LARGEST_QUANTITY:
+        return "bad_quantity"
+    at = event.at
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        return "bad_time"
+    if at < bounds.earliest:
+        return "too_old"
+    if at > bounds.latest:
+        return "in_future"
+    return ""
+
+
+def series_of(event: UsageEvent, bounds: Bounds) -> SeriesKey | str:
+    """What the event is counted under, or the code of what is wrong with it."""
+    meter = bounds.meters.get(event.meter)
+    if meter is None:
+        return "unknown_meter"
+    dimensions = dict(event.dimensions)
+    if dimensions.keys() != set(meter.dimensions):
+        return "bad_dimensions"
+    if not all(is_text(value, LONGEST_DIMENSION, least=0) for value in dimensions.values()):
+        return "bad_dimensions"
+    project = event.project_id or bounds.own_project
+    if project is not None and project not in bounds.projects:
+        return "unknown_project"
+    if bounds.own_project is not None and project != bounds.own_project:
+        return "unknown_project"
+    price = event.price_id
+    if price is not None and bounds.price_meters.get(price) != event.meter:
+        return "unknown_price"
+    canonical = json.dumps(
+        [event.meter, str(project or ""), str(price or ""), sorted(dimensions.items())],
+        ensure_ascii=False,
+    )
+    digest = hashlib.md5(canonical.encode(), usedforsecurity=False)
+    return SeriesKey(UUID(bytes=digest.digest()), event.meter, project, price, dimensions)
+
+
+def microseconds(at: datetime) -> int:
+    """An instant as a whole number, for a fingerprint that no time zone changes."""
+    return (at - _EPOCH) // _MICROSECOND
