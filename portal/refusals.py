@@ -12,8 +12,7 @@ from django.shortcuts import render
 from common.errors import DomainError
 from common.trace import request_id
 from portal.api.problems import Problem, problem_response
-
-TEMPLATES = {404: "404.html", 403: "403.html", 500: "500.html", 503: "503.html"}
+from portal.console.trouble import TROUBLES, trouble
 
 
 def is_for_programs(request: HttpRequest) -> bool:
@@ -27,8 +26,10 @@ def refusal(
     if is_for_programs(request):
         problem = Problem(status=status, code=code, detail=detail, retryable=retryable)
         return problem_response(request, problem)
-    context = {"status": status, "code": code, "detail": detail, "request_id": request_id.get()}
-    response = render(request, TEMPLATES.get(status, "refused.html"), context, status=status)
+    if status in TROUBLES:
+        return trouble(request, status)
+    context = {"code": code, "detail": detail, "request_id": request_id.get()}
+    response = render(request, "refused.html", context, status=status)
     if retryable:
         response["Retry-After"] = "5"
     return response

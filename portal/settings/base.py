@@ -175,7 +175,6 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "portal.console.trouble.csrf_refused"
 # The page that shows every component; only development and tests have it.
 STYLEGUIDE = False
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -18,8 +18,17 @@ _ADMIN = [
     if route.startswith("ops/admin/")
 ]
 
+# Sample pages for the people who draw them; no production settings carry them.
+_STYLEGUIDE = [
+    Row(route, "public", {}, exempt="the style guide shows invented rows and exists in tests only")
+    for route in routes()
+    if route.startswith("_styleguide/")
+]
+
 ROWS = [
     Row("", "public", {"GET": Expect(302)}),
+    Row("i18n/setlang", "public", {"POST": Expect(302)}),
+    Row("i18n/theme", "public", {"POST": Expect(302)}),
     Row("healthz", "public", GET),
     Row("readyz", "public", GET),
     Row("metrics", "public", GET),
@@ -33,4 +42,5 @@ ROWS = [
     ),
     *_ACCOUNTS,
     *_ADMIN,
+    *_STYLEGUIDE,
 ]
