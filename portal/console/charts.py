@@ -234,9 +234,7 @@ def stacked(
     ticks = tuple(
         Tick(_n(height * (4 - quarter) / 4), top * quarter / 4) for quarter in (4, 3, 2, 1, 0)
     )
-    return Bars(
-        width, height, tuple(blocks), ticks, tuple(columns), named, _sparse_labels(columns)
-    )
+    return Bars(width, height, tuple(blocks), ticks, tuple(columns), named, _sparse_labels(columns))
 
 
 def axis_top(highest: Number) -> Decimal:

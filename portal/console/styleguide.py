@@ -135,7 +135,9 @@ def _heat_rows() -> list[charts.HeatRow]:
             tuple(charts.HeatCell(free, size, "#heat" if free else "") for free in row),
             note=f"{size} · 64 GiB",
         )
-        for (name, size), row in zip([("Ascend 910B", 512), ("NVIDIA H20", 128)], frees, strict=True)
+        for (name, size), row in zip(
+            [("Ascend 910B", 512), ("NVIDIA H20", 128)], frees, strict=True
+        )
     ]
 
 
@@ -175,7 +177,9 @@ def _entries() -> list[TimelineEntry]:
         TimelineEntry(
             NOW - timedelta(minutes=7), _("Awaiting approval"), "", "li.wei@example.cn", "wait"
         ),
-        TimelineEntry(NOW - timedelta(minutes=9), _("Held"), "24 × Ascend 910B", "li.wei@example.cn"),
+        TimelineEntry(
+            NOW - timedelta(minutes=9), _("Held"), "24 × Ascend 910B", "li.wei@example.cn"
+        ),
     ]
 
 

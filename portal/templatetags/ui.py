@@ -297,7 +297,9 @@ def datagrid(content: SafeString, columns: int = 3) -> SafeString:
 @register.simple_block_tag
 def datum(content: SafeString, label: Text) -> SafeString:
     """One fact: a label and its value."""
-    return format_html("<div><dt>{}</dt><dd>{}</dd></div>", label, content if content.strip() else "—")
+    return format_html(
+        "<div><dt>{}</dt><dd>{}</dd></div>", label, content if content.strip() else "—"
+    )
 
 
 @register.inclusion_tag("components/_progress.html")
