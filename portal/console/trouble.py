@@ -34,7 +34,8 @@ TROUBLES = {
         403,
         _("This is not open to you"),
         _(
-            "Your role does not allow it, or the form was open for too long. Reload the page it came from; if it stays closed, ask an owner of your organisation."
+            "Your role does not allow it, or the form was open for too long. Reload the page "
+            "it came from; if it stays closed, ask an owner of your organisation."
         ),
     ),
     404: Trouble(
@@ -51,14 +52,16 @@ TROUBLES = {
         500,
         _("Something failed on our side"),
         _(
-            "Nothing you sent was half done. It is recorded under the number below; try again, and tell us that number if it stays."
+            "Nothing you sent was half done. It is recorded under the number below; try "
+            "again, and tell us that number if it stays."
         ),
     ),
     503: Trouble(
         503,
         _("The portal cannot answer right now"),
         _(
-            "Reservations, running models and their metering go on without it. Try again in a minute."
+            "Reservations, running models and their metering go on without it. Try again in a "
+            "minute."
         ),
     ),
 }
@@ -86,3 +89,23 @@ def trouble(request: HttpRequest, status: int) -> HttpResponse:
     if status == 503:
         response["Retry-After"] = "60"
     return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return trouble(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return trouble(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return trouble(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return trouble(request, 500)
+
+
+def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return trouble(request, 403)
