@@ -1,9 +1,12 @@
 """The account lock: everything that takes a tenant's money queues on its one row."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import OperationalError, connection
 from django.utils.translation import gettext_lazy as _
+from psycopg.errors import LockNotAvailable
 
 from billing.models import Account
 from common.errors import DomainError
@@ -16,6 +19,17 @@ class AccountBusy(DomainError):
     status = 503
     retryable = True
     message = _("The account is busy. Try again in a moment.")
+
+
+@contextmanager
+def busy_when_waiting() -> Iterator[None]:
+    """Say AccountBusy where a lock was waited for in vain; the limit is set with the account's."""
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise AccountBusy from error
+        raise
 
 
 def open_account(tenant_id: UUID) -> None:
@@ -33,7 +47,5 @@ def lock_account(tenant_id: UUID) -> Account:
     open_account(tenant_id)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '3s'")
-    try:
+    with busy_when_waiting():
         return Account.objects.select_for_update(of=("self",)).get(tenant_id=tenant_id)
-    except OperationalError as error:
-        raise AccountBusy from error

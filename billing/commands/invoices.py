@@ -10,13 +10,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.accrual import refresh_unbilled
 from billing.commands.ledger import book
 from billing.commands.wallet import settle_open_invoices
-from billing.locks import AccountBusy, lock_account
+from billing.locks import busy_when_waiting, lock_account
 from billing.models import Invoice, InvoiceCounter, InvoiceLine, LedgerKind
 from billing.queries.drafts import SEGMENTS, Draft, draft, segment_values
 from billing.rating import Counted, LineKey, RatedLine, in_reading_order, rate
@@ -123,7 +123,7 @@ def _take(tenant_id: UUID, open_usage: Draft) -> tuple[TakenLine, ...]:
     ids = {key: uuid7() for key in dict.fromkeys(part.line for part in segments)}
     lines = [ids[part.line] for part in segments]
     values = segment_values(segments, lines, open_usage.until)
-    with connection.cursor() as cursor:
+    with busy_when_waiting(), connection.cursor() as cursor:
         cursor.execute(ALLOCATE, {"tenant": tenant_id, **values})
         cursor.execute(TAKEN, {"lines": list(ids.values())})
         sums = {row[0]: row[1:] for row in cursor.fetchall()}
@@ -198,11 +198,9 @@ def _next_number(now: datetime) -> InvoiceCounter:
         "issuer": settings.INVOICE_ISSUER,
         "year": now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)).year,
     }
-    InvoiceCounter.objects.bulk_create([InvoiceCounter(**key)], ignore_conflicts=True)
-    try:
+    with busy_when_waiting():
+        InvoiceCounter.objects.bulk_create([InvoiceCounter(**key)], ignore_conflicts=True)
         return InvoiceCounter.objects.select_for_update().get(**key)
-    except OperationalError as error:
-        raise AccountBusy from error
 
 
 def _line(

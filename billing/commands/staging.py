@@ -1,7 +1,7 @@
 """The ingest statement: keys, events and buckets in one round trip, each in key order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,9 +25,11 @@ class Staged(NamedTuple):
     event: UsageEvent
 
 
-def open_days(rows: Iterable[Staged]) -> None:
-    """Make the daily partitions these events need, where a quiet task has not made them yet."""
-    days = sorted({row.event.at.astimezone(UTC).date() for row in rows})
+def open_days(earliest: datetime, latest: datetime) -> None:
+    """Make the daily partitions from one instant to another that a quiet task has not made yet."""
+    first = earliest.astimezone(UTC).date()
+    count = (latest.astimezone(UTC).date() - first).days + 1
+    days = [first + timedelta(days=number) for number in range(count)]
     with connection.cursor() as cursor:
         cursor.execute("SELECT billing_open_event_days(%s::date[])", [days])
 

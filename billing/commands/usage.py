@@ -145,7 +145,8 @@ def _count(
     faults: dict[int, Fault],
 ) -> None:
     rows = list(staged.values())
-    open_days(rows)
+    instants = [row.event.at for row in rows]
+    open_days(min(instants), max(instants))
     known = count(tenant_id, rows, series_ids(tenant_id, series.values()))
     if known:
         # A statement of its own: what a concurrent batch committed while ours waited for its

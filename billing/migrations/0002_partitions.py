@@ -52,6 +52,7 @@ CREATE TABLE billing_usageevent (
     xact xid8 NOT NULL DEFAULT pg_current_xact_id()
 ) PARTITION BY RANGE (at);
 CREATE INDEX billing_usageevent_at ON billing_usageevent USING brin (at);
+CREATE INDEX billing_usageevent_series ON billing_usageevent (series_id, at);
 CREATE INDEX billing_usageevent_received ON billing_usageevent USING brin (received_at);
 
 CREATE FUNCTION billing_open_event_days(days date[]) RETURNS void

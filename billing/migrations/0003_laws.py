@@ -133,7 +133,8 @@ BEGIN
         FROM (SELECT account_id, sum(amount) AS amount FROM fresh GROUP BY 1) moved
         WHERE account.id = moved.account_id;
     UPDATE billing_account account
-        SET wallet = wallet - moved.wallet, receivable = receivable + moved.receivable
+        SET wallet = account.wallet - moved.wallet,
+            receivable = account.receivable + moved.receivable
         FROM (
             SELECT fresh.tenant_id,
                 coalesce(sum(amount) FILTER (WHERE kind = 'wallet'), 0) AS wallet,

@@ -1,0 +1,145 @@
+"""Measure ingest with exact deduplication and hourly rollup against a raw COPY of the same rows.
+
+Run as ``python -m tests.benchmarks.ingest [--rows N] [--batch N] [--rounds N]`` against a migrated
+database of its own; it prints rates and ratios and asserts nothing. Both sides start from the same
+event objects in memory and end committed; the raw side copies the same columns into a plain table
+without any index. The reader of the result is told the worst round as well as the median.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import django
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--batch", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.dev")
+    django.setup()
+    run(arguments.rows, arguments.batch, arguments.rounds)
+
+
+def run(rows: int, batch: int, rounds: int) -> None:
+    from django.db import connection  # noqa: PLC0415 - settings are loaded by main
+
+    tenant_id = _tenant()
+    connection.ensure_connection()
+    ratios = []
+    for number in range(rounds):
+        events = _events(rows, number)
+        batches = [events[at : at + batch] for at in range(0, rows, batch)]
+        raw = rows / _seconds(lambda parts=batches: _copy_raw(parts, tenant_id))
+        prepared = [_lines(part, tenant_id) for part in batches]
+        bare = rows / _seconds(lambda parts=prepared: _copy_lines(parts))
+        ours = rows / _seconds(lambda parts=batches: _ingest(parts, tenant_id))
+        again = rows / _seconds(lambda parts=batches: _ingest(parts, tenant_id))
+        ratios.append(ours / raw)
+        print(
+            f"round {number + 1}: raw COPY {raw:,.0f} rows/s, of bytes made beforehand "
+            f"{bare:,.0f} | ingest {ours:,.0f} rows/s "
+            f"({ours / raw:.3f}x, {ours / bare:.3f}x) | all duplicates {again:,.0f} rows/s ({again / raw:.3f}x)"
+        )
+    print(
+        f"ingest with exact deduplication and hourly rollup, {rows:,} rows in batches of "
+        f"{batch:,}: median {statistics.median(ratios):.3f}x raw COPY, worst {min(ratios):.3f}x "
+        "(goal 0.15x, stretch 0.20x)"
+    )
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _tenant() -> UUID:
+    from tenants.models import Organisation  # noqa: PLC0415 - settings are loaded by main
+    from tenants.scoping import operator_scope  # noqa: PLC0415
+    from tests.factories import billing as make  # noqa: PLC0415
+
+    with operator_scope():
+        code = f"bench-{random.randrange(10**9)}"
+        assert make.TOKENS_IN
+        return Organisation.objects.create(code=code, name="Benchmark").pk
+
+
+def _events(rows: int, round_number: int) -> Sequence[object]:
+    from common.clock import utc_now  # noqa: PLC0415 - settings are loaded by main
+    from tests.factories import billing as make  # noqa: PLC0415
+
+    # Three days, two meters, eight keys: what one busy tenant's gateway reports.
+    start = utc_now() - timedelta(days=3)
+    step = timedelta(days=3) / rows
+    return [
+        make.tokens(
+            f"{round_number}-{index:08d}-{random.getrandbits(64):016x}",
+            random.randrange(1, 8000),
+            start + step * index,
+            meter=("test.tokens_in", "test.tokens_out")[index % 2],
+            key=f"key-{index % 8}",
+        )
+        for index in range(rows)
+    ]
+
+
+def _lines(batch: Sequence[object], tenant_id: UUID) -> bytes:
+    return "".join(
+        f"00000000-0000-0000-0000-{index:012d}\t{tenant_id}\t1\t{event.at.isoformat()}"  # type: ignore[attr-defined]
+        f"\t{event.quantity}\t{event.source}\t{event.id}\t{event.subject}\n"  # type: ignore[attr-defined]
+        for index, event in enumerate(batch)
+    ).encode()
+
+
+def _copy_raw(batches: Sequence[Sequence[object]], tenant_id: UUID) -> None:
+    _copy_lines(_lines(batch, tenant_id) for batch in batches)
+
+
+def _copy_lines(prepared: Iterable[bytes]) -> None:
+    from django.db import connection, transaction  # noqa: PLC0415 - settings are loaded by main
+
+    with connection.cursor() as cursor:
+        # The application's role makes no permanent tables, so the yardstick is the owner's.
+        cursor.execute("RESET ROLE")
+        cursor.execute("DROP TABLE IF EXISTS benchmark_raw")
+        cursor.execute(
+            "CREATE TABLE benchmark_raw (key uuid, tenant_id uuid, series_id bigint, "
+            "at timestamptz, quantity bigint, source text, event_id text, subject text, "
+            "received_at timestamptz DEFAULT now(), xact xid8 DEFAULT pg_current_xact_id())"
+        )
+    for lines in prepared:
+        with (
+            transaction.atomic(),
+            connection.cursor() as cursor,
+            cursor.copy(
+                "COPY benchmark_raw (key, tenant_id, series_id, at, quantity, source, event_id, "
+                "subject) FROM STDIN"
+            ) as copy,
+        ):
+            copy.write(lines)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE benchmark_raw")
+
+
+def _ingest(batches: Sequence[Sequence[object]], tenant_id: UUID) -> None:
+    from billing.commands.usage import record_usage  # noqa: PLC0415 - settings are loaded by main
+    from common.clock import utc_now  # noqa: PLC0415
+    from tenants.permissions import SYSTEM  # noqa: PLC0415
+    from tenants.scoping import tenant_scope  # noqa: PLC0415
+
+    for batch in batches:
+        with tenant_scope(tenant_id):
+            record_usage(actor=SYSTEM, tenant_id=tenant_id, events=batch, now=utc_now())  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()
