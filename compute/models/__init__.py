@@ -1,0 +1,36 @@
+"""Chips, centres, capacity, reservations and what runs."""
+
+from compute.models.capacity import (
+    CapacityChange,
+    Claim,
+    ClaimKind,
+    Profile,
+    ReservationPolicy,
+    Segment,
+)
+from compute.models.chips import ChipModel, Confidence
+from compute.models.reservations import Reservation, ReservationState
+from compute.models.sites import Centre, Cluster, Node, NodeState, Pool
+from compute.models.workloads import EngineUsage, Kind, Workload, WorkloadState
+
+__all__ = [
+    "CapacityChange",
+    "Centre",
+    "ChipModel",
+    "Claim",
+    "ClaimKind",
+    "Cluster",
+    "Confidence",
+    "EngineUsage",
+    "Kind",
+    "Node",
+    "NodeState",
+    "Pool",
+    "Profile",
+    "Reservation",
+    "ReservationPolicy",
+    "ReservationState",
+    "Segment",
+    "Workload",
+    "WorkloadState",
+]
