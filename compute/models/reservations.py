@@ -28,7 +28,7 @@ S = ReservationState
 TRANSITIONS: dict[ReservationState, frozenset[ReservationState]] = {
     S.HELD: frozenset({S.AWAITING_APPROVAL, S.EXPIRED, S.CANCELLED}),
     S.AWAITING_APPROVAL: frozenset({S.CONFIRMED, S.REJECTED, S.CANCELLED, S.EXPIRED}),
-    S.CONFIRMED: frozenset({S.ACTIVATING, S.CANCELLED}),
+    S.CONFIRMED: frozenset({S.ACTIVATING, S.CANCELLED, S.FAILED}),
     S.ACTIVATING: frozenset({S.ACTIVE, S.FAILED}),
     S.ACTIVE: frozenset({S.ENDING}),
     S.ENDING: frozenset({S.ENDED}),

@@ -1,0 +1,81 @@
+"""Locks on scarce things, in one order: account, tenant's allowance, pool, reservation.
+
+Take a lock late, before the reading it protects; give cards back without one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import OperationalError, connection
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import DomainError
+from compute.models import Pool
+
+CLUSTER_TURN = 7101
+
+
+class PoolBusy(DomainError):
+    """Others are taking from this pool right now; nothing was changed."""
+
+    code = "pool_busy"
+    status = 503
+    retryable = True
+    message = _("This pool is busy. Try again in a moment.")
+
+
+def lock_pool(pool_id: int) -> Pool:
+    """Lock one pool until the transaction ends.
+
+    Raises: PoolBusy after three seconds.
+    """
+    _give_up_after_three_seconds()
+    try:
+        return (
+            Pool.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("chip", "cluster__centre")
+            .get(pk=pool_id)
+        )
+    except OperationalError as error:
+        raise PoolBusy from error
+
+
+def lock_allowance(tenant_id: UUID) -> None:
+    """Let one request of a tenant at a time count what the tenant already holds.
+
+    Raises: PoolBusy after three seconds.
+    """
+    _give_up_after_three_seconds()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                [f"compute.allowance:{tenant_id}"],
+            )
+    except OperationalError as error:
+        raise PoolBusy from error
+
+
+def _give_up_after_three_seconds() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '3s'")
+
+
+@contextmanager
+def cluster_turn(cluster_id: int) -> Iterator[bool]:
+    """Whether it is this process's turn to talk to a cluster; a second one is told no.
+
+    Locks: for the database session, not a transaction, because a scheduler is being waited for.
+    PostgreSQL gives it back when the process dies.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [CLUSTER_TURN, cluster_id])
+        row = cursor.fetchone()
+    mine = bool(row and row[0])
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [CLUSTER_TURN, cluster_id])

@@ -1,0 +1,38 @@
+"""What compute measures, declared to billing."""
+
+from django.utils.translation import gettext_lazy as _
+
+from billing.meters import Meter, register
+
+CARD_SECONDS = "compute.card_seconds"
+RESERVED_CARD_SECONDS = "compute.reserved_card_seconds"
+
+ON_DEMAND = "on_demand"
+COVERED = "covered"
+COMMITTED = "committed"
+
+SECONDS_PER_HOUR = 3600
+
+
+def declare() -> None:
+    """Register the meters; called once when the app is ready."""
+    register(
+        Meter(
+            code=CARD_SECONDS,
+            base_unit="card-second",
+            title=_("Cards in use"),
+            dimensions=("chip", "pool", "service_class", "reservation", "workload"),
+            display_unit=_("card-hour"),
+            display_divisor=SECONDS_PER_HOUR,
+        )
+    )
+    register(
+        Meter(
+            code=RESERVED_CARD_SECONDS,
+            base_unit="card-second",
+            title=_("Reserved cards"),
+            dimensions=("chip", "pool", "service_class", "reservation"),
+            display_unit=_("card-hour"),
+            display_divisor=SECONDS_PER_HOUR,
+        )
+    )
