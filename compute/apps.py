@@ -5,3 +5,9 @@ from django.apps import AppConfig
 
 class ComputeConfig(AppConfig):
     name = "compute"
+
+    def ready(self) -> None:
+        # Imported here because models may be read only from now on.
+        from compute import meters  # noqa: PLC0415
+
+        meters.declare()

@@ -1,8 +1,7 @@
 """What compute measures, declared to billing."""
 
-from django.utils.translation import gettext_lazy as _
-
 from billing.meters import Meter, register
+from django.utils.translation import gettext_lazy as _
 
 CARD_SECONDS = "compute.card_seconds"
 RESERVED_CARD_SECONDS = "compute.reserved_card_seconds"
@@ -24,6 +23,7 @@ def declare() -> None:
             dimensions=("chip", "pool", "service_class", "reservation", "workload"),
             display_unit=_("card-hour"),
             display_divisor=SECONDS_PER_HOUR,
+            line_dimensions=("chip", "pool", "service_class"),
         )
     )
     register(

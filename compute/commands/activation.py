@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from billing.commands.holds import release_hold
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
@@ -173,7 +174,13 @@ def record_ended(*, reservation_id: UUID, now: datetime) -> bool:
         deadline_at=None,
         attention="",
     )
-    after_commit("compute.accrue_reserved")
+    if reservation.activated_at is None or reservation.activated_at >= ended_at:
+        release_hold(
+            actor=SYSTEM, tenant_id=reservation.tenant_id, key=reservation.money_key, now=now
+        )
+    else:
+        # The last piece is charged first; only then is the money let go.
+        after_commit("compute.accrue_reserved")
     return ended
 
 

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from billing.queries.prices import Quote
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from billing.queries.prices import Quote
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.period import Period
@@ -137,9 +138,19 @@ def pool_for_sale(pool_code: str) -> Pool:
     pool = Pool.objects.select_related("chip", "cluster__centre").filter(code=pool_code).first()
     if pool is None:
         raise NotFound
-    if pool.withdrawn_at is not None or not pool.cluster.enabled or not pool.chip.sellable:
+    if not is_sold(pool):
         raise PoolNotSold
     return pool
+
+
+def is_sold(pool: Pool) -> bool:
+    """For sale: not withdrawn, its chip vouched for, and a scheduler behind it to deliver."""
+    return (
+        pool.withdrawn_at is None
+        and pool.cluster.enabled
+        and pool.cluster.engine in settings.COMPUTE_ENGINES
+        and pool.chip.sellable
+    )
 
 
 def _check_request(cards: int, period: Period, policy: ReservationPolicy, now: datetime) -> None:

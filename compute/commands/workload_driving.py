@@ -15,7 +15,6 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from common.nudge import after_commit
 from compute.commands.driving import LEASE, backoff, project_spec, unleased
 from compute.commands.workload_moves import ask_to_stop, finish, move, workload_of
 from compute.commands.workloads import STOPS_BEFORE_END
@@ -102,6 +101,7 @@ def record_observation(
     workload = workload_of(workload_id)
     if answered:
         Workload.objects.filter(pk=workload_id).update(lease_until=None, next_attempt_at=None)
+        workload.lease_until = None
         if workload.state == S.STOPPING:
             _look_again(workload, now)
     if observation.generation < workload.generation or workload.state not in ON_ENGINE:
@@ -165,9 +165,11 @@ def _over(workload: Workload, observation: WorkloadObservation, now: datetime) -
 def _absent(workload: Workload, now: datetime) -> None:
     """The engine does not know it: believed when it says so twice in a row.
 
-    What is being placed is not yet known for good reason, and is asked for again by its driver.
+    What is being placed is not yet known for good reason, and is asked for again by its driver;
+    so is what a worker is speaking to the engine about at this moment.
     """
-    if workload.state == S.PLACING:
+    spoken_for = workload.lease_until is not None and workload.lease_until > now
+    if workload.state == S.PLACING or spoken_for:
         return
     Workload.objects.filter(pk=workload.pk).update(absences=F("absences") + 1)
     workload = workload_of(workload.pk)
@@ -232,7 +234,3 @@ def mark_overdue(*, now: datetime) -> int:
     return Workload.objects.filter(deadline_at__lte=now, state__in=ON_ENGINE, attention="").update(
         attention=_("It has not moved on within its time.")
     )
-
-
-def nudge(workload: Workload) -> None:
-    after_commit("compute.drive_workload", workload_id=workload.pk)

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.queries.prices import Quote, QuoteLine, quote
+
 from compute.meters import CARD_SECONDS, COMMITTED, ON_DEMAND, RESERVED_CARD_SECONDS
 from compute.models import Pool
 

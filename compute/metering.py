@@ -1,0 +1,44 @@
+"""Which stretches of an accounting row, or of a reservation, may be charged by now; pure."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
+
+from common.period import Period, floor_hour
+
+CENT = Decimal("0.01")
+
+
+def chargeable(
+    *,
+    started_at: datetime,
+    ended_at: datetime | None,
+    vouched_until: datetime,
+    charged_until: datetime | None,
+) -> tuple[Period, ...]:
+    """The pieces, cut at clock hours, that became certain since the last time.
+
+    Shape: while the row is open only hours that are over; once it has ended, the rest too. Never
+    past what is vouched for, and each piece is given at one cut only, however often it is asked.
+    """
+    start = charged_until or started_at
+    closed = ended_at is not None and ended_at <= vouched_until
+    end = ended_at if closed and ended_at is not None else floor_hour(vouched_until)
+    if ended_at is not None:
+        end = min(end, ended_at)
+    if end <= start:
+        return ()
+    return tuple(Period(start, end).hours())
+
+
+def whole_second(instant: datetime) -> datetime:
+    """The second an instant lies in, in UTC."""
+    return instant.astimezone(UTC).replace(microsecond=0)
+
+
+def remaining_money(gross: Decimal, *, total: int, charged: int) -> Decimal:
+    """What of a price is still to be charged, rounded up to the cent.
+
+    Units: ``total`` and ``charged`` are card-seconds.
+    """
+    left = max(total - charged, 0)
+    return (gross * left / total).quantize(CENT, rounding=ROUND_UP)
