@@ -210,6 +210,11 @@ COMPUTE_ENGINES = {
     "slurm": "compute.engines.slurm.SlurmEngine",
 }
 
+APPLIANCE_RUNTIMES = {
+    "builtin": "appliances.runtimes.builtin.BuiltinRuntime",
+    "profile": "appliances.runtimes.profile.ProfileRuntime",
+}
+
 # The model gateway: its own process, its own state on disk (snapshot and spool).
 GATEWAY_STATE_DIR = env.folder("GATEWAY_STATE_DIR", STATE_DIR / "gateway")
 GATEWAY_BODY_BYTES = env.whole("GATEWAY_BODY_BYTES", 16 * 1024 * 1024)
