@@ -237,6 +237,11 @@ CACHES: dict[str, dict[str, Any]] = {
 API_REQUESTS_PER_MINUTE = env.whole("API_REQUESTS_PER_MINUTE", 6000)
 METRICS_OPEN = env.flag("METRICS_OPEN", default=True)
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# The demonstration centre's cluster; a Slurm laboratory takes the embedded engine's place with
+# "slurm" and its connection as JSON.
+DEMONSTRATION_ENGINE = env.text("DEMONSTRATION_ENGINE", "local")
+DEMONSTRATION_CONNECTION = env.text("DEMONSTRATION_CONNECTION", "")
+
 APPLIANCE_RUNTIMES = {
     "builtin": "appliances.runtimes.builtin.BuiltinRuntime",
     "profile": "appliances.runtimes.profile.ProfileRuntime",
