@@ -238,6 +238,16 @@ API_REQUESTS_PER_MINUTE = env.whole("API_REQUESTS_PER_MINUTE", 6000)
 METRICS_OPEN = env.flag("METRICS_OPEN", default=True)
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
+# The model gateway: its own process, its own state on disk (snapshot and spool).
+GATEWAY_STATE_DIR = env.folder("GATEWAY_STATE_DIR", STATE_DIR / "gateway")
+GATEWAY_BODY_BYTES = env.whole("GATEWAY_BODY_BYTES", 16 * 1024 * 1024)
+GATEWAY_REQUESTS_PER_MINUTE = env.whole("GATEWAY_REQUESTS_PER_MINUTE", 600)
+GATEWAY_SNAPSHOT_SECONDS = 1.0
+GATEWAY_SNAPSHOT_AGE_SECONDS = env.whole("GATEWAY_SNAPSHOT_AGE_SECONDS", 24 * 3600)
+GATEWAY_FLUSH_SECONDS = 2.0
+GATEWAY_CONNECT_SECONDS = 5.0
+GATEWAY_READ_SECONDS = env.whole("GATEWAY_READ_SECONDS", 600)
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.parsing.StrictJSONParser"],
@@ -276,6 +286,8 @@ LOGGING: dict[str, Any] = {
     "formatters": {"json": {"()": "portal.logs.JsonLines"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    # It writes a line for each call it makes.
+    "loggers": {"httpx": {"level": "WARNING"}},
 }
 
 # Who issues invoices: the code begins every number, the name and credit code stand on the page.
