@@ -24,8 +24,8 @@ from common.errors import DomainError, NotFound
 from tenants import audit
 from tenants.permissions import Actor, Permission, require
 
-# Which engine a profile starts, by how its name ends; the rest stand for themselves.
-RUNTIMES = {"vllm": "vllm", "sglang": "sglang", "mindie": "mindie", "smallmodel": "builtin"}
+# Which runtime starts a profile, by how its name ends; the rest fill their template in.
+RUNTIMES = {"smallmodel": "builtin"}
 
 
 class LicenceForbidsSale(DomainError):
@@ -172,7 +172,7 @@ def _delist_unfit(actor: Actor, code: str, resale: Resale, now: datetime) -> Non
 
 def _profile(code: str, row: seed.Row) -> dict[str, object]:
     return {
-        "runtime": RUNTIMES.get(code.rsplit("-", 1)[-1], code),
+        "runtime": RUNTIMES.get(code.rsplit("-", 1)[-1], "profile"),
         "image": row["image"],
         "env": row["env"],
         "command": row["command"],
@@ -256,6 +256,7 @@ def _version(
         "engine_kind": version.engine_kind,
         "profile": profiles[version.profile],
         "alternative_profiles": list(version.alternative_profiles),
+        "extra_args": list(version.extra_args),
         "min_cards": version.min_cards,
         "nodes": version.nodes,
         "min_cards_at_095": version.min_cards_at_095,

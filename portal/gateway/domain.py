@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from uuid import UUID
 
-from billing.commands.usage import EventStatus, UsageEvent, record_usage
-from billing.queries.wallet import spend_snapshot
-
 from appliances.meters import TOKENS_IN, TOKENS_OUT
 from appliances.queries.routes import route_snapshot
+from billing.commands.usage import EventStatus, UsageEvent, record_usage
+from billing.queries.wallet import spend_snapshot
 from common.clock import utc_now
 from portal.gateway import snapshot as snapshots
 from portal.gateway.snapshot import Grant, Snapshot, Target
@@ -89,12 +88,17 @@ def _tenant(record: CallRecord) -> UUID:
 
 
 def _events(record: CallRecord) -> Iterator[UsageEvent]:
-    """A call's usage: the call's id names it, and its direction, so that each counts once."""
+    """A call's usage: one event for each direction, named by the call, so that it counts once.
+
+    Shape: an id ends in what a person reading the bill must know of the count: ``estimated``
+    where the model server did not say, ``partial`` where the answer was not finished.
+    """
     dimensions = {
         "model": record.model,
         "deployment": str(record.deployment_id),
         "key": str(record.key_id),
     }
+    notes = ("" if record.reported else ":estimated") + (":partial" if record.partial else "")
     for direction, meter, quantity in (
         ("in", TOKENS_IN, record.tokens_in),
         ("out", TOKENS_OUT, record.tokens_out),
@@ -102,7 +106,7 @@ def _events(record: CallRecord) -> Iterator[UsageEvent]:
         if quantity:
             yield UsageEvent(
                 source=SOURCE,
-                id=f"{record.id}:{direction}",
+                id=f"{record.id}:{direction}{notes}",
                 meter=meter,
                 subject=f"appliances.deployment:{record.deployment_id}",
                 at=record.at,

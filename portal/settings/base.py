@@ -238,6 +238,11 @@ API_REQUESTS_PER_MINUTE = env.whole("API_REQUESTS_PER_MINUTE", 6000)
 METRICS_OPEN = env.flag("METRICS_OPEN", default=True)
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
+APPLIANCE_RUNTIMES = {
+    "builtin": "appliances.runtimes.builtin.BuiltinRuntime",
+    "profile": "appliances.runtimes.profile.ProfileRuntime",
+}
+
 # The model gateway: its own process, its own state on disk (snapshot and spool).
 GATEWAY_STATE_DIR = env.folder("GATEWAY_STATE_DIR", STATE_DIR / "gateway")
 GATEWAY_BODY_BYTES = env.whole("GATEWAY_BODY_BYTES", 16 * 1024 * 1024)
