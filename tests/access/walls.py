@@ -22,7 +22,15 @@ _WALLED_IN_CATALOGUE = """
 SELECT c.relname FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
-WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
+WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+"""
+# A partition reached by its own name is not behind its parent's policies.
+_OPEN_PARTITIONS = """
+SELECT c.relname FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+WHERE n.nspname = 'public' AND c.relispartition AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+  AND has_table_privilege(%s, c.oid, 'SELECT, INSERT, UPDATE, DELETE')
 """
 _COMPOSITE = """
 SELECT EXISTS (
@@ -50,6 +58,8 @@ def faults(connection: BaseDatabaseWrapper) -> list[str]:
     for (table,) in _rows(connection, _WALLED_IN_CATALOGUE, []):
         if table not in known:
             found.append(f"{table} has a tenant_id and belongs to no tenant-owned model")
+    for (table,) in _rows(connection, _OPEN_PARTITIONS, [APP_ROLE]):
+        found.append(f"{table}: a partition open to {APP_ROLE} under its own name")
     for model in tenant_models():
         found += _table_faults(connection, model._meta.db_table)
         found += _reference_faults(connection, model)

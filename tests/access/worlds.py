@@ -84,7 +84,7 @@ def fingerprint(world: World) -> str:
     """One hash over every row of a tenant, read as an operator."""
     parts = [
         f"SELECT '{model._meta.db_table}' AS name, "
-        f"md5(string_agg(t::text, chr(10) ORDER BY t.id)) AS rows "
+        f"md5(string_agg(t::text, chr(10) ORDER BY t::text)) AS rows "
         f"FROM {model._meta.db_table} t WHERE tenant_id = %(tenant)s"
         for model in tenant_models()
     ]

@@ -48,6 +48,11 @@ def tenant_models() -> list[type[Model]]:
     return found
 
 
+def with_factory() -> list[type[Model]]:
+    discover()
+    return [model for model in tenant_models() if model in _REGISTRY]
+
+
 def without_factory() -> list[str]:
     discover()
     return sorted(m._meta.label for m in tenant_models() if m not in _REGISTRY)
@@ -95,9 +100,7 @@ def full_world(code: str, **fields: Any) -> World:
             code=code, name=f"CANARY-{code} 中文 🚀", **fields
         )
         world = World(organisation)
-        discover()
         # A model without a factory has a test of its own to answer to.
-        for model in tenant_models():
-            if model in _REGISTRY:
-                world.one(model)
+        for model in with_factory():
+            world.one(model)
     return world
