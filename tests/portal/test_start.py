@@ -1,9 +1,11 @@
 """start.py and the pieces of the embedded default that need no running product."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,6 +76,20 @@ def test_the_locks_name_no_host_and_the_larger_holds_the_smaller() -> None:
     )
     assert "://" not in small + large
     assert set(small.splitlines()) <= set(large.splitlines())
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for lock, wanted in (
+        ("requirements.lock", project["dependencies"]),
+        (
+            "requirements-test.lock",
+            project["dependencies"] + project["optional-dependencies"]["test"],
+        ),
+    ):
+        locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / lock).read_text(), re.M))
+        names = {re.split(r"[\[<>=!~; ]", line)[0].lower() for line in wanted}
+        assert names - locked == set(), f"{lock} is older than pyproject.toml: make lock"
 
 
 def test_a_long_folder_gets_a_short_socket_path(tmp_path: Path) -> None:
