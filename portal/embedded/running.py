@@ -80,7 +80,7 @@ def start_database(supervisor: Supervisor, database: EmbeddedPostgres) -> None:
             folder=Path("/"),
         )
     )
-    supervisor.wait_ready(DATABASE, seconds=60)
+    supervisor.wait_ready(DATABASE, seconds=120)
     database.make_database()
 
 
@@ -94,7 +94,7 @@ def _bring_up(supervisor: Supervisor, *, bare: bool, web: int, gateway: int) -> 
         supervisor.start(plan)
     if not bare and has_command("bootstrap_centre"):
         must(supervisor, "bootstrap_centre")
-    supervisor.wait_ready(*(plan.name for plan in plans), seconds=90)
+    supervisor.wait_ready(*(plan.name for plan in plans), seconds=240)
     if bare or not has_command("main_job"):
         return 0
     code = supervisor.once(manage("main_job"))
