@@ -7,7 +7,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from portal.settings.broker import broker_options
-from portal.settings.env import Environment, cache_settings, postgres_settings
+from portal.settings.env import Environment, postgres_settings
 from portal.settings.schedule import beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -151,8 +151,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 CENTRE_TIME_ZONE = "Asia/Shanghai"
 
-CACHES = {"default": cache_settings(env.text("REDIS_URL", ""))}
-
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
 STORAGES = {
@@ -224,7 +222,7 @@ COMPUTE_ENGINES = {
     "slurm": "compute.engines.slurm.SlurmEngine",
 }
 
-CACHE_URL = env.text("CACHE_URL", "")
+CACHE_URL = env.text("CACHE_URL", env.text("REDIS_URL", ""))
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -298,10 +296,6 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.api.schema.share_refusals",
     ],
-}
-
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "tenants.sweep": {"task": "tenants.sweep", "schedule": 30.0},
 }
 
 LOGGING: dict[str, Any] = {
