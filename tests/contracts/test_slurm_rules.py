@@ -206,6 +206,18 @@ def test_the_fewest_nodes_cover_the_cards(cards: int, names: tuple[str, ...]) ->
 def test_too_few_free_cards_are_refused() -> None:
     with pytest.raises(EngineRefused, match="lack 1 of 21 cards"):
         fewest_covering(nodes(8, 4, 8), 21)
+    drained = [replace(node, state=NodeState.DRAINED) for node in nodes(8)]
+    with pytest.raises(EngineRefused):
+        fewest_covering(drained, 1)
+
+
+def test_cards_of_nodes_that_are_down_may_come_back() -> None:
+    down = [replace(node, state=NodeState.DOWN) for node in nodes(8)]
+
+    with pytest.raises(EngineUnavailable):
+        fewest_covering(down, 8)
+    with pytest.raises(EngineRefused):
+        fewest_covering(down, 9)
 
 
 # The usage cursor.
