@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from billing.queries.prices import Quote
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from billing.queries.prices import Quote
 from common.errors import DomainError, FieldError, InvalidInput
 from common.ids import uuid7
 from common.period import Period

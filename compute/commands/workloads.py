@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from billing.commands.holds import set_hold
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.commands.holds import set_hold
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.nudge import after_commit

@@ -7,7 +7,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.queries.prices import PriceMissing, Quote, QuoteLine, quote
-
 from compute.meters import CARD_SECONDS, COMMITTED, ON_DEMAND, RESERVED_CARD_SECONDS
 from compute.models import Pool
 
