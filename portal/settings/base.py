@@ -191,7 +191,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portal@localhost")
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", env.text("REDIS_URL", "pgmq://"))
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(
     CELERY_BROKER_URL,
-    database=_owner,
+    database=_default,
     visibility_seconds=env.whole("CELERY_VISIBILITY_SECONDS", 600),
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
