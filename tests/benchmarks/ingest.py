@@ -47,7 +47,8 @@ def run(rows: int, batch: int, rounds: int) -> None:
         print(
             f"round {number + 1}: raw COPY {raw:,.0f} rows/s, of bytes made beforehand "
             f"{bare:,.0f} | ingest {ours:,.0f} rows/s "
-            f"({ours / raw:.3f}x, {ours / bare:.3f}x) | all duplicates {again:,.0f} rows/s ({again / raw:.3f}x)"
+            f"({ours / raw:.3f}x, {ours / bare:.3f}x) | "
+            f"all duplicates {again:,.0f} rows/s ({again / raw:.3f}x)"
         )
     print(
         f"ingest with exact deduplication and hourly rollup, {rows:,} rows in batches of "

@@ -1,0 +1,102 @@
+"""What an invoice says, as plain values: what consoles show and the document adapters print."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+SIX_PLACES = Decimal("0.000001")
+
+
+@dataclass(frozen=True)
+class LineDetail:
+    """One line of an invoice or a draft.
+
+    Units: ``quantity`` in base units; ``amount`` and ``price_per_unit`` in ``display_unit`` and
+    for reading only, ``net`` was never computed from them. ``id`` is None in a draft.
+    """
+
+    id: UUID | None
+    position: int
+    meter: str
+    sku: str
+    title_en: str
+    title_zh: str
+    project_id: UUID | None
+    project_name: str
+    dimensions: tuple[tuple[str, str], ...]
+    service_from: datetime
+    service_to: datetime
+    is_late: bool
+    quantity: int
+    unit_price: Decimal
+    unit_quantity: int
+    display_unit: str
+    display_divisor: int
+    tax_rate: Decimal
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        return (Decimal(self.quantity) / self.display_divisor).quantize(SIX_PLACES)
+
+    @property
+    def price_per_unit(self) -> Decimal:
+        return (self.unit_price * self.display_divisor / self.unit_quantity).quantize(SIX_PLACES)
+
+    def title(self, language: str) -> str:
+        return self.title_zh if language.startswith("zh") else self.title_en
+
+
+@dataclass(frozen=True)
+class InvoiceDetail:
+    """An issued invoice with its lines; ``paid`` is what the wallet has settled."""
+
+    id: UUID
+    number: str
+    currency: str
+    period_start: datetime
+    period_end: datetime
+    issued_at: datetime
+    buyer_code: str
+    buyer_name: str
+    buyer_credit_code: str
+    seller_name: str
+    seller_credit_code: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    paid: Decimal
+    content_hash: str
+    previous_hash: str
+    lines: tuple[LineDetail, ...]
+
+    @property
+    def due(self) -> Decimal:
+        return self.gross - self.paid
+
+    @property
+    def tax_by_rate(self) -> Mapping[Decimal, tuple[Decimal, Decimal]]:
+        """Net and tax of each rate, as a tax page lists them."""
+        sums: dict[Decimal, tuple[Decimal, Decimal]] = {}
+        for line in self.lines:
+            net, tax = sums.get(line.tax_rate, (Decimal(0), Decimal(0)))
+            sums[line.tax_rate] = (net + line.net, tax + line.tax)
+        return sums
+
+
+@dataclass(frozen=True)
+class DraftDetail:
+    """What would be invoiced now; the next issue gives exactly these lines."""
+
+    currency: str
+    period_start: datetime | None
+    until: datetime
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    lines: tuple[LineDetail, ...]
+    unpriced_meters: tuple[str, ...]

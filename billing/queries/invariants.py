@@ -1,0 +1,118 @@
+"""What must always hold, as SQL that lists the rows that break it; needs operator scope.
+
+Tests run these after every fault; operators see the same list. A healthy database answers every
+one with no rows.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+INVARIANTS: dict[str, str] = {
+    "each event has one key and each key one event": """
+        SELECT coalesce(event.key, known.key)::text, count(event.key)::text
+        FROM billing_usageevent event FULL JOIN billing_eventkey known ON known.key = event.key
+        GROUP BY coalesce(event.key, known.key)
+        HAVING count(event.key) <> 1 OR count(known.key) <> 1""",
+    "each event counts once in its bucket": """
+        SELECT coalesce(bucket.series_id, said.series_id)::text,
+            coalesce(bucket.hour, said.hour)::text
+        FROM billing_usagebucket bucket FULL JOIN (
+            SELECT series_id, date_bin('1 hour', at, 'epoch') AS hour, sum(quantity) AS quantity,
+                count(*) AS events FROM billing_usageevent GROUP BY 1, 2
+        ) said ON said.series_id = bucket.series_id AND said.hour = bucket.hour
+        WHERE said.quantity IS DISTINCT FROM bucket.quantity
+            OR said.events IS DISTINCT FROM bucket.events""",
+    "a bucket's billed quantity is the sum of its allocations": """
+        SELECT bucket.series_id::text, bucket.hour::text
+        FROM billing_usagebucket bucket LEFT JOIN (
+            SELECT series_id, hour, sum(quantity) AS quantity FROM billing_allocation GROUP BY 1, 2
+        ) billed USING (series_id, hour)
+        WHERE bucket.billed_quantity <> coalesce(billed.quantity, 0)
+            OR bucket.billed_quantity > bucket.quantity""",
+    "a line's quantity is the sum of its allocations": """
+        SELECT line.id::text, line.quantity::text FROM billing_invoiceline line LEFT JOIN (
+            SELECT line_id, sum(quantity) AS quantity FROM billing_allocation GROUP BY 1
+        ) piece ON piece.line_id = line.id
+        WHERE line.quantity <> coalesce(piece.quantity, 0)""",
+    "each ledger transaction sums to zero": """
+        SELECT movement.id::text, coalesce(sum(entry.amount), 0)::text
+        FROM billing_ledgertransaction movement
+        LEFT JOIN billing_ledgerentry entry ON entry.transaction_id = movement.id
+        GROUP BY movement.id HAVING count(entry.id) < 2 OR sum(entry.amount) <> 0""",
+    "each balance is the sum of its entries": """
+        SELECT side.id::text, side.balance::text FROM billing_ledgeraccount side
+        LEFT JOIN billing_ledgerentry entry ON entry.account_id = side.id
+        GROUP BY side.id, side.balance HAVING side.balance <> coalesce(sum(entry.amount), 0)""",
+    "an account shows its ledger's wallet and receivable": """
+        SELECT account.id::text, account.wallet::text, account.receivable::text
+        FROM billing_account account LEFT JOIN billing_ledgeraccount side USING (tenant_id)
+        GROUP BY account.id, account.wallet, account.receivable
+        HAVING account.wallet <> coalesce(-sum(side.balance) FILTER (WHERE kind = 'wallet'), 0)
+            OR account.receivable
+                <> coalesce(sum(side.balance) FILTER (WHERE kind = 'receivable'), 0)""",
+    "what is held is the sum of active holds": """
+        SELECT account.id::text, account.held::text FROM billing_account account
+        LEFT JOIN billing_hold hold
+            ON hold.tenant_id = account.tenant_id AND hold.state = 'active'
+        GROUP BY account.id, account.held HAVING account.held <> coalesce(sum(hold.amount), 0)""",
+    "an invoice is the sum of its lines": """
+        SELECT invoice.number, invoice.gross::text FROM billing_invoice invoice
+        LEFT JOIN billing_invoiceline line ON line.invoice_id = invoice.id
+        GROUP BY invoice.id, invoice.number, invoice.net, invoice.tax, invoice.gross,
+            invoice.line_count
+        HAVING count(line.id) <> invoice.line_count OR sum(line.net) <> invoice.net
+            OR sum(line.tax) <> invoice.tax OR sum(line.gross) <> invoice.gross""",
+    "an invoice is owed once and paid at most once": """
+        SELECT invoice.number, invoice.gross::text FROM billing_invoice invoice
+        LEFT JOIN (
+            SELECT movement.reference, movement.tenant_id,
+                sum(entry.amount) FILTER (WHERE movement.kind = 'invoice') AS owed,
+                -sum(entry.amount) FILTER (WHERE movement.kind = 'settlement') AS settled
+            FROM billing_ledgertransaction movement
+            JOIN billing_ledgerentry entry ON entry.transaction_id = movement.id
+            JOIN billing_ledgeraccount side
+                ON side.id = entry.account_id AND side.kind = 'receivable'
+            GROUP BY 1, 2
+        ) booked ON booked.reference = invoice.number AND booked.tenant_id = invoice.tenant_id
+        LEFT JOIN (
+            SELECT invoice_id, sum(amount) AS amount FROM billing_invoicepayment GROUP BY 1
+        ) paid ON paid.invoice_id = invoice.id
+        WHERE coalesce(booked.owed, 0) <> invoice.gross
+            OR coalesce(booked.settled, 0) <> coalesce(paid.amount, 0)
+            OR coalesce(paid.amount, 0) > invoice.gross""",
+    "invoice numbers have no gaps and form one chain": """
+        SELECT number, sequence::text FROM (
+            SELECT number, sequence, previous_hash,
+                row_number() OVER series AS place,
+                coalesce(lag(content_hash) OVER series, '') AS chained
+            FROM billing_invoice
+            WINDOW series AS (PARTITION BY issuer, year ORDER BY sequence)
+        ) numbered WHERE sequence <> place OR previous_hash <> chained""",
+    "a tenant's invoice periods touch and do not overlap": """
+        SELECT number, period_start::text FROM (
+            SELECT number, period_start,
+                lag(period_end) OVER (PARTITION BY tenant_id ORDER BY period_start) AS before
+            FROM billing_invoice
+        ) placed WHERE before IS NOT NULL AND before <> period_start""",
+}
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One rule that does not hold and some of the rows that show it."""
+
+    invariant: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+def breaches(limit: int = 20) -> tuple[Breach, ...]:
+    """The invariants that do not hold; empty for a healthy database."""
+    found = []
+    with connection.cursor() as cursor:
+        for name, query in INVARIANTS.items():
+            cursor.execute(f"SELECT * FROM ({query}) broken LIMIT %s", [limit])  # noqa: S608 - our own text
+            rows = tuple(tuple(str(value) for value in row) for row in cursor.fetchall())
+            if rows:
+                found.append(Breach(name, rows))
+    return tuple(found)

@@ -1,0 +1,52 @@
+"""Which tenants the periodic tasks have something to do for; needs operator scope."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+TO_ACCRUE = """
+SELECT tenant.id FROM tenants_organisation tenant
+LEFT JOIN billing_account account ON account.tenant_id = tenant.id
+WHERE EXISTS (
+    SELECT FROM billing_usagebatch batch WHERE batch.tenant_id = tenant.id
+        AND batch.xact >= coalesce(account.accrued_xmin, '0'::xid8)
+) OR EXISTS (
+    SELECT FROM billing_hold hold WHERE hold.tenant_id = tenant.id
+        AND hold.state = 'active' AND hold.expires_at <= %s
+) OR account.accrued_at < (
+    -- A price list that has come into force since reprices what is used from then on.
+    SELECT max(effective_at) FROM billing_priceversion
+    WHERE state = 'published' AND effective_at <= %s
+)
+ORDER BY tenant.id
+"""
+TO_INVOICE = """
+SELECT tenant.id FROM tenants_organisation tenant
+WHERE EXISTS (
+    SELECT FROM billing_usagebucket bucket WHERE bucket.tenant_id = tenant.id
+        AND bucket.quantity > bucket.billed_quantity AND bucket.hour < %(end)s
+) AND NOT EXISTS (
+    SELECT FROM billing_invoice invoice WHERE invoice.tenant_id = tenant.id
+        AND invoice.period_end >= %(end)s
+)
+ORDER BY tenant.id
+"""
+
+
+def tenants_to_accrue(now: datetime) -> tuple[UUID, ...]:
+    """Tenants with usage that the last accrual could not see, or with overdue holds.
+
+    A batch is new where its transaction was not finished when the last accrual looked: comparing
+    with that snapshot's oldest running transaction misses none that committed later.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(TO_ACCRUE, [now, now])
+        return tuple(tenant_id for (tenant_id,) in cursor.fetchall())
+
+
+def tenants_to_invoice(month_end: datetime) -> tuple[UUID, ...]:
+    """Tenants with usage before a month's end that is not invoiced up to it."""
+    with connection.cursor() as cursor:
+        cursor.execute(TO_INVOICE, {"end": month_end})
+        return tuple(tenant_id for (tenant_id,) in cursor.fetchall())

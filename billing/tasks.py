@@ -1,0 +1,59 @@
+"""Periodic work: accruing what is used, billing what is due, opening the days ahead."""
+
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+from celery import shared_task
+
+from billing.commands.accrual import accrue as accrue_tenant
+from billing.commands.invoices import due_month_end, issue_due_invoice
+from billing.commands.partitions import prepare_days
+from billing.queries.sweep import tenants_to_accrue, tenants_to_invoice
+from common.clock import utc_now
+from common.errors import DomainError
+from tenants.permissions import SYSTEM
+from tenants.scoping import operator_scope, tenant_scope
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="billing.accrue")
+def accrue(*, tenant_id: str | None = None, **_: object) -> None:
+    """Accrue one tenant, or all that have something new. Running it twice changes nothing."""
+    now = utc_now()
+    if tenant_id is None:
+        with operator_scope():
+            tenants = tenants_to_accrue(now)
+    else:
+        tenants = (UUID(tenant_id),)
+    for each in tenants:
+        _for_tenant("billing.accrue", each, lambda tenant: accrue_tenant(tenant_id=tenant, now=now))
+
+
+@shared_task(name="billing.issue_due")
+def issue_due(**_: object) -> None:
+    """Bill every tenant whose month has ended, one transaction each."""
+    now = utc_now()
+    with operator_scope():
+        tenants = tenants_to_invoice(due_month_end(now))
+    for each in tenants:
+        _for_tenant(
+            "billing.issue_due", each, lambda tenant: issue_due_invoice(tenant_id=tenant, now=now)
+        )
+
+
+@shared_task(name="billing.prepare_days")
+def prepare_event_days(**_: object) -> None:
+    """Open the event partitions of the coming days."""
+    with operator_scope():
+        prepare_days(actor=SYSTEM, now=utc_now())
+
+
+def _for_tenant(task: str, tenant_id: UUID, work: Callable[[UUID], object]) -> None:
+    """One tenant's refusal does not keep the others waiting; the next run tries it again."""
+    try:
+        with tenant_scope(tenant_id):
+            work(tenant_id)
+    except DomainError as refusal:
+        log.warning("%s.refused", task, extra={"tenant": str(tenant_id), "code": refusal.code})

@@ -1,0 +1,76 @@
+"""An invoice as a document, without a database."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from billing.documents import InvoiceDetail, LineDetail
+
+START = datetime(2026, 10, 31, 16, tzinfo=UTC)
+END = datetime(2026, 11, 30, 16, tzinfo=UTC)
+
+
+def sample_line(position: int, **changes: object) -> LineDetail:
+    values: dict[str, object] = {
+        "id": UUID(int=position),
+        "position": position,
+        "meter": "compute.card_seconds",
+        "sku": "card.on_demand.ascend-910b3",
+        "title_en": "Ascend 910B3, on demand",
+        "title_zh": "昇腾 910B3 按需",
+        "project_id": None,
+        "project_name": "大模型训练",
+        "dimensions": (("chip", "ascend-910b3"), ("pool", "bj-a"), ("service_class", "on_demand")),
+        "service_from": START + timedelta(days=position),
+        "service_to": START + timedelta(days=position, hours=9),
+        "is_late": False,
+        "quantity": 3600 * 1234 + 1800,
+        "unit_price": Decimal("3.600000000000000"),
+        "unit_quantity": 3600,
+        "display_unit": "card-hours",
+        "display_divisor": 3600,
+        "tax_rate": Decimal("0.06000"),
+        "net": Decimal("4444.20"),
+        "tax": Decimal("266.65"),
+        "gross": Decimal("4710.85"),
+        **changes,
+    }
+    return LineDetail(**values)  # type: ignore[arg-type]
+
+
+def sample_invoice(lines: int = 3, **changes: object) -> InvoiceDetail:
+    made = [sample_line(position) for position in range(1, lines + 1)]
+    made[-1] = sample_line(
+        lines,
+        title_en="Cards inside a reservation",
+        title_zh="预留内用卡",
+        is_late=True,
+        unit_price=Decimal(0),
+        net=Decimal(0),
+        tax=Decimal(0),
+        gross=Decimal(0),
+    )
+    net = sum((line.net for line in made), Decimal(0))
+    tax = sum((line.tax for line in made), Decimal(0))
+    values: dict[str, object] = {
+        "id": UUID(int=1),
+        "number": "ACC-2026-000017",
+        "currency": "CNY",
+        "period_start": START,
+        "period_end": END,
+        "issued_at": END + timedelta(hours=6),
+        "buyer_code": "alice",
+        "buyer_name": "爱丽丝智能科技（北京）有限公司 #set page(fill: red)",
+        "buyer_credit_code": "91110108MA01ABCD2X",
+        "seller_name": "示例智算中心 Example AI Computing Centre",
+        "seller_credit_code": "91110000MA00000000",
+        "net": net,
+        "tax": tax,
+        "gross": net + tax,
+        "paid": Decimal("1000.00"),
+        "content_hash": "9f" * 32,
+        "previous_hash": "",
+        "lines": tuple(made),
+        **changes,
+    }
+    return InvoiceDetail(**values)  # type: ignore[arg-type]
