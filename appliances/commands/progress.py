@@ -52,7 +52,7 @@ def look(*, actor: Actor, deployment_id: UUID, now: datetime) -> Look | None:
     if deployment is None:
         return None
     if deployment.state in LIVE_STATES:
-        workload = Workload.objects.filter(pk=deployment.workload_id).first()
+        workload = _workload_of(deployment)
         if workload is not None:
             _follow(actor, deployment, workload, now)
         _enforce_deadline(actor, deployment_id, now)
@@ -93,6 +93,12 @@ def record_probe(
 def _found(deployment_id: UUID) -> Deployment | None:
     rows = Deployment.objects.select_related("version__appliance", "version__profile")
     return rows.filter(pk=deployment_id).first()
+
+
+def _workload_of(deployment: Deployment) -> Workload | None:
+    if deployment.workload_id is None:
+        return None
+    return Workload.objects.filter(pk=deployment.workload_id).first()
 
 
 def _follow(actor: Actor, deployment: Deployment, workload: Workload, now: datetime) -> None:
