@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Run or test the product on a machine that has only Python 3.11 or newer.
 
-    python3 start.py run [--once]
+    python3 start.py run [--once] [--bare]
     python3 start.py test [--full] [pytest arguments]
+
+``--once`` ends after the main job with its exit code; ``--bare`` leaves out the demonstration
+centre and the main job.
 
 Builds an environment in .venv from the locked packages, once, and hands over to it. Only the
 standard library is used here, and only syntax that an older Python still reads, so that it can
@@ -49,7 +52,7 @@ MEBIBYTE = 1024 * 1024
 INSTALL_MEBIBYTES = {"run": 900, "test": 1400}
 STATE_MEBIBYTES = 600
 INTERRUPTED = 130
-USAGE = "Usage: python3 start.py run [--once] | test [--full] [pytest arguments]"
+USAGE = "Usage: python3 start.py run [--once] [--bare] | test [--full] [pytest arguments]"
 
 
 class Refusal(Exception):

@@ -5,3 +5,9 @@ from django.apps import AppConfig
 
 class AppliancesConfig(AppConfig):
     name = "appliances"
+
+    def ready(self) -> None:
+        # Imported here because models may be read only from now on.
+        from appliances import meters  # noqa: PLC0415
+
+        meters.declare()

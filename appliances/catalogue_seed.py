@@ -1,5 +1,7 @@
 """Reads the catalogue files the product ships, as typed rows; touches no database."""
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +12,8 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent / "seed"
+# "SGLang --flag value (remark)": the engine it is meant for, the arguments, and a remark.
+EXTRA = re.compile(r"(?:(?P<engine>SGLang|vLLM) +)?(?P<arguments>--.*?)(?: *\(.*)?")
 SIXTEEN_BITS = ("bf16", "fp16")
 
 # One parsed YAML mapping: its values are whatever the file holds, checked where they are read.
@@ -25,6 +29,7 @@ class SeedVersion:
     precision: str
     profile: str
     alternative_profiles: tuple[str, ...]
+    extra_args: tuple[str, ...]
     min_cards: int
     nodes: int
     min_cards_at_095: int | None
@@ -85,6 +90,7 @@ def versions(row: Row) -> Iterator[SeedVersion]:
             precision=own["precision"],
             profile=own["profile"],
             alternative_profiles=(),
+            extra_args=(),
             min_cards=own["min_cards"],
             nodes=own["nodes"],
             min_cards_at_095=None,
@@ -100,6 +106,7 @@ def versions(row: Row) -> Iterator[SeedVersion]:
             precision=need["precision"],
             profile=profiles[0],
             alternative_profiles=profiles[1:],
+            extra_args=_extra_args(row, chip, profiles[0]),
             min_cards=need["min_cards"],
             nodes=need["nodes"],
             min_cards_at_095=need.get("min_cards_at_mem_util_0_95"),
@@ -116,3 +123,16 @@ def _profiles_for(row: Row, chip: str) -> tuple[str, ...]:
     if chip.endswith("300iduo"):
         return (special,) if special in names else tuple(names)
     return tuple(name for name in names if name != special)
+
+
+def _extra_args(row: Row, chip: str, profile: str) -> tuple[str, ...]:
+    """The row's own arguments for this vendor's engines; those with open places stay unused."""
+    given = row["launch_extra_args"]
+    text = str(given.get(chip.split("-", 1)[0]) or given.get("all") or "")
+    found = EXTRA.fullmatch(text)
+    if found is None or "${" in text:
+        return ()
+    engine = found["engine"]
+    if engine and not profile.endswith(engine.lower()):
+        return ()
+    return tuple(shlex.split(found["arguments"]))

@@ -1,6 +1,29 @@
 """What this app counts: the tokens of model calls."""
 
-DIMENSIONS = ("model", "deployment", "key")
+from typing import Final
 
-TOKENS_IN = "appliances.tokens_in"
-TOKENS_OUT = "appliances.tokens_out"
+from django.utils.translation import gettext_lazy as _
+
+from billing.meters import Meter, register
+
+TOKENS_IN: Final = "appliances.tokens_in"
+TOKENS_OUT: Final = "appliances.tokens_out"
+DIMENSIONS: Final = ("model", "deployment", "key")
+# A person reads millions of tokens more easily; the ledger keeps single ones.
+TOKENS_SHOWN: Final = 1_000_000
+
+
+def declare() -> None:
+    """Register the meters; called once when the app is ready."""
+    for code, title in ((TOKENS_IN, _("Tokens in")), (TOKENS_OUT, _("Tokens out"))):
+        register(
+            Meter(
+                code=code,
+                base_unit="token",
+                title=title,
+                dimensions=DIMENSIONS,
+                display_unit=_("million tokens"),
+                display_divisor=TOKENS_SHOWN,
+                line_dimensions=("model",),
+            )
+        )

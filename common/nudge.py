@@ -1,7 +1,7 @@
 """The only way to wake a worker."""
 
 import logging
-from functools import partial
+from functools import partial, update_wrapper
 
 from celery import current_app
 from django.db import transaction
@@ -15,7 +15,9 @@ def after_commit(task_name: str, **ids: object) -> None:
     A nudge is a hint: the row it speaks of is the truth, and the sweeper finds the row when the
     nudge is lost. A broker that is down therefore costs a delay and never the request.
     """
-    transaction.on_commit(partial(_send, task_name, ids), robust=True)
+    # Django names a robust hook by its __qualname__ when it fails, which a bare partial lacks.
+    hook = update_wrapper(partial(_send, task_name, ids), _send)
+    transaction.on_commit(hook, robust=True)
 
 
 def _send(task_name: str, ids: dict[str, object]) -> None:

@@ -13,8 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import DomainError
 from compute.models import Pool
 
-CLUSTER_TURN = 7101
-
 
 class PoolBusy(DomainError):
     """Others are taking from this pool right now; nothing was changed."""
@@ -63,14 +61,15 @@ def _give_up_after_three_seconds() -> None:
 
 
 @contextmanager
-def cluster_turn(cluster_id: int) -> Iterator[bool]:
-    """Whether it is this process's turn to talk to a cluster; a second one is told no.
+def cluster_turn(purpose: str, cluster_id: int) -> Iterator[bool]:
+    """Whether it is this process's turn to do this with a cluster; a second one is told no.
 
     Locks: for the database session, not a transaction, because a scheduler is being waited for.
     PostgreSQL gives it back when the process dies.
     """
+    name = f"compute.cluster:{cluster_id}:{purpose}"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [CLUSTER_TURN, cluster_id])
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
         row = cursor.fetchone()
     mine = bool(row and row[0])
     try:
@@ -78,4 +77,4 @@ def cluster_turn(cluster_id: int) -> Iterator[bool]:
     finally:
         if mine:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [CLUSTER_TURN, cluster_id])
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])

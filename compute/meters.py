@@ -1,7 +1,8 @@
 """What compute measures, declared to billing."""
 
-from billing.meters import Meter, register
 from django.utils.translation import gettext_lazy as _
+
+from billing.meters import Meter, register
 
 CARD_SECONDS = "compute.card_seconds"
 RESERVED_CARD_SECONDS = "compute.reserved_card_seconds"

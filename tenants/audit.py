@@ -1,13 +1,13 @@
 """The audit trail, written inside the caller's transaction."""
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from uuid import UUID
 
+from common.trace import request_id
 from tenants.models import AuditEntry
 from tenants.permissions import Actor
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+__all__ = ["record", "request_id"]
 
 
 def record(

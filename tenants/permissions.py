@@ -125,8 +125,15 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
     ),
 }
 
-# What a tenant may give to an API key; a key never holds more than its maker.
-KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE, P.KEY_MANAGE})
+# What a tenant may give to an API key; a key never holds more than its maker. A key that may make
+# keys cannot pass that on, so that the chain ends at the second link.
+KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE})
+
+# What looking involves: all that is left to a suspended tenant.
+LOOKING: frozenset[Permission] = frozenset(p for p in Permission if p.value.endswith(":read"))
+
+# What an operator sees as a guest in a tenant's console.
+VISITOR: frozenset[Permission] = frozenset(_FINANCE | {P.AUDIT_READ, P.KEY_READ})
 
 
 class ActorKind(StrEnum):

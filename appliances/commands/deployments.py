@@ -21,6 +21,7 @@ from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.nudge import after_commit
 from compute.commands import workloads
+from compute.engines import WorkloadKind
 from compute.models import Pool, Reservation
 from tenants import audit
 from tenants.models import Project
@@ -109,7 +110,7 @@ def deploy(
     workload = workloads.request_workload(
         actor=actor,
         project_id=project.pk,
-        kind="service",
+        kind=WorkloadKind.SERVICE,
         argv=plan.argv,
         env=dict(plan.env),
         cards=version.min_cards,

@@ -160,6 +160,7 @@ class Version(models.Model):
     precision = models.CharField(max_length=20)
     profile = models.ForeignKey(LaunchProfile, on_delete=models.PROTECT, related_name="+")
     alternative_profiles = models.JSONField(default=list)
+    extra_args = models.JSONField(default=list)
     min_cards = models.PositiveSmallIntegerField()
     nodes = models.PositiveSmallIntegerField(default=1)
     min_cards_at_095 = models.PositiveSmallIntegerField(null=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from appliances.models import ROUTED_STATES, Deployment
+from tenants.scoping import operator_scope
 
 
 @dataclass(frozen=True)
@@ -25,25 +26,22 @@ class Route:
 
 
 def route_snapshot() -> tuple[Route, ...]:
-    """Every deployment that takes calls now, of all tenants; needs the operators' scope."""
-    rows = Deployment.objects.filter(state__in=ROUTED_STATES).order_by("served_model_name")
-    return tuple(
-        Route(
-            tenant_id=row["tenant_id"],
-            project_id=row["project_id"],
-            model=row["served_model_name"],
-            deployment_id=row["id"],
-            endpoint=row["endpoint"].rstrip("/"),
-            api=row["version__appliance__api"],
-            ready_at=row["ready_at"],
+    """Every deployment that takes calls now, of all tenants."""
+    with operator_scope():
+        rows = (
+            Deployment.objects.filter(state__in=ROUTED_STATES)
+            .select_related("version__appliance")
+            .order_by("served_model_name")
         )
-        for row in rows.values(
-            "tenant_id",
-            "project_id",
-            "served_model_name",
-            "id",
-            "endpoint",
-            "version__appliance__api",
-            "ready_at",
+        return tuple(
+            Route(
+                tenant_id=row.tenant_id,
+                project_id=row.project_id,
+                model=row.served_model_name,
+                deployment_id=row.pk,
+                endpoint=row.endpoint.rstrip("/"),
+                api=row.version.appliance.api,
+                ready_at=row.ready_at or row.state_at,
+            )
+            for row in rows
         )
-    )

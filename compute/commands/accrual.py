@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from billing.commands.usage import EventStatus, UsageEvent, record_usage
 from django.db import transaction
 
+from billing.commands.usage import EventStatus, UsageEvent, record_usage
 from common.period import Period, floor_hour
 from compute.commands.reservation_moves import set_money_aside
 from compute.metering import chargeable, remaining_money

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from billing.commands.holds import release_hold
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from billing.commands.holds import release_hold
 from common.nudge import after_commit
 from compute.commands.claims import release
 from compute.commands.driving import LEASE, backoff, project_spec, unleased

@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from billing.queries.prices import Quote
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from common.errors import DomainError, FieldError, InvalidInput, NotFound
+from billing.queries.prices import Quote
+from common.errors import DomainError, FieldError, InvalidInput
 from common.ids import uuid7
 from common.period import Period
 from compute.capacity import next_minute
@@ -25,6 +24,7 @@ from compute.models import (
 )
 from compute.models.reservations import UNUSED
 from compute.queries.quotes import quote_reserved
+from compute.queries.sale import pool_for_sale
 from tenants.audit import record
 from tenants.models import Project
 from tenants.permissions import SYSTEM, Actor, Permission
@@ -39,14 +39,6 @@ class TooManyUnused(DomainError):
     code = "too_many_unused_reservations"
     status = 409
     message = _("You already have %(count)s reservations waiting to be used; %(most)s is the most.")
-
-
-class PoolNotSold(DomainError):
-    """The pool exists and is not for sale: withdrawn, or its chip is not signed off."""
-
-    code = "pool_not_sold"
-    status = 409
-    message = _("This pool is not for sale at present.")
 
 
 @transaction.atomic
@@ -131,26 +123,6 @@ def _create(
         detail={"pool": pool.code, "cards": cards, "gross": str(quote.gross)},
     )
     return reservation
-
-
-def pool_for_sale(pool_code: str) -> Pool:
-    """Raises: NotFound, PoolNotSold."""
-    pool = Pool.objects.select_related("chip", "cluster__centre").filter(code=pool_code).first()
-    if pool is None:
-        raise NotFound
-    if not is_sold(pool):
-        raise PoolNotSold
-    return pool
-
-
-def is_sold(pool: Pool) -> bool:
-    """For sale: not withdrawn, its chip vouched for, and a scheduler behind it to deliver."""
-    return (
-        pool.withdrawn_at is None
-        and pool.cluster.enabled
-        and pool.cluster.engine in settings.COMPUTE_ENGINES
-        and pool.chip.sellable
-    )
 
 
 def _check_request(cards: int, period: Period, policy: ReservationPolicy, now: datetime) -> None:

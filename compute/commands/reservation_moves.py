@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from billing.commands.holds import release_hold, set_hold
 from django.utils.translation import gettext_lazy as _
 
+from billing.commands.holds import release_hold, set_hold
 from common.errors import DomainError, NotFound
 from compute.commands.claims import release
 from compute.models import Reservation, ReservationState

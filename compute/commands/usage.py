@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from billing.commands.holds import set_hold
-from billing.commands.usage import EventStatus, UsageEvent, record_usage
 from django.db import transaction
 
+from billing.commands.holds import set_hold
+from billing.commands.usage import EventStatus, UsageEvent, record_usage
 from common.period import Period
 from compute.commands.workload_moves import settle_money
 from compute.engines import UsageFact, UsagePage
@@ -125,7 +125,7 @@ def _charge(cluster_id: int, rows: Sequence[EngineUsage], now: datetime) -> int:
     workload_ids = {row.workload_id for row in rows if row.workload_id}
     workloads = {
         workload.pk: workload
-        for workload in Workload.objects.select_related("pool").filter(pk__in=workload_ids)
+        for workload in Workload.objects.select_related("pool", "claim").filter(pk__in=workload_ids)
     }
     events: dict[UUID, list[UsageEvent]] = defaultdict(list)
     charged = []
@@ -194,7 +194,8 @@ def _let_go(workload: Workload, now: datetime) -> None:
     settle_money(workload_id=workload.pk, now=now)
     if workload.gross is None or workload.state in TERMINAL:
         return
-    total = workload.cards * Period(workload.created_at, workload.until).seconds
+    asked = workload.claim.booked
+    total = workload.cards * Period(asked.lower, asked.upper).seconds
     charged = sum(
         row.cards * int((row.billed_until - row.started_at).total_seconds())
         for row in EngineUsage.objects.filter(workload=workload, billed_until__isnull=False)

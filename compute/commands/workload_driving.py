@@ -17,11 +17,11 @@ from django.utils.translation import gettext as _
 
 from compute.commands.driving import LEASE, backoff, project_spec, unleased
 from compute.commands.workload_moves import ask_to_stop, finish, move, workload_of
-from compute.commands.workloads import STOPS_BEFORE_END
 from compute.engines import ProjectSpec, WorkloadKind, WorkloadObservation, WorkloadSpec
 from compute.engines import WorkloadState as Seen
 from compute.models import Cluster, Workload, WorkloadState
 from compute.models.workloads import ON_ENGINE
+from compute.queries.sweeping import STOPS_BEFORE_END
 from tenants.permissions import SYSTEM
 
 S = WorkloadState

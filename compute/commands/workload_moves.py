@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from billing.commands.holds import release_hold
-
 from common.errors import NotFound
 from common.nudge import after_commit
 from compute.commands.claims import release

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from billing.commands.holds import set_hold
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.commands.holds import set_hold
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.nudge import after_commit
 from common.period import Period
 from compute.commands.claims import shortage, take
-from compute.commands.holding import expire_holds, pool_for_sale
+from compute.commands.holding import expire_holds
 from compute.commands.taking import project_for
 from compute.commands.workload_moves import ask_to_stop, workload_of
 from compute.engines import WorkloadKind
@@ -24,6 +24,7 @@ from compute.locks import lock_pool
 from compute.models import ClaimKind, Pool, Reservation, ReservationState, Workload
 from compute.models.workloads import TERMINAL
 from compute.queries.quotes import quote_on_demand
+from compute.queries.sale import pool_for_sale
 from tenants.audit import record
 from tenants.models import Project
 from tenants.permissions import Actor, Permission, require
@@ -31,8 +32,6 @@ from tenants.permissions import Actor, Permission, require
 USUAL_RUN = timedelta(hours=24)
 LONGEST_RUN = timedelta(days=7)
 SHORTEST_RUN = timedelta(minutes=2)
-# Work is told to stop this long before its cards belong to somebody else.
-STOPS_BEFORE_END = timedelta(seconds=60)
 
 MOST_ARGUMENTS = 200
 LONGEST_ARGUMENT = 8_000

@@ -1,12 +1,49 @@
 """Asking billing what cards cost."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from billing.queries.prices import Quote, QuoteLine, quote
-
+from billing.queries.prices import PriceMissing, Quote, QuoteLine, quote
 from compute.meters import CARD_SECONDS, COMMITTED, ON_DEMAND, RESERVED_CARD_SECONDS
 from compute.models import Pool
+
+
+@dataclass(frozen=True)
+class PoolPrice:
+    """What cards of one pool cost for the time asked about."""
+
+    currency: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+
+
+def quote_pools(
+    *, tenant_id: UUID, asked: Sequence[tuple[Pool, int]], seconds: int, at: datetime
+) -> tuple[PoolPrice | None, ...]:
+    """The price of so many reserved cards of each pool; None where a pool has no price.
+
+    Shape: one quote for all; only where one of them has no price is each asked about alone.
+    """
+    lines = [_line(pool, RESERVED_CARD_SECONDS, cards * seconds) for pool, cards in asked]
+    try:
+        together = quote(tenant_id=tenant_id, lines=lines, at=at)
+    except PriceMissing:
+        return tuple(_alone(tenant_id, line, at) for line in lines)
+    return tuple(
+        PoolPrice(together.currency, line.net, line.tax, line.gross) for line in together.lines
+    )
+
+
+def _alone(tenant_id: UUID, line: QuoteLine, at: datetime) -> PoolPrice | None:
+    try:
+        one = quote(tenant_id=tenant_id, lines=[line], at=at)
+    except PriceMissing:
+        return None
+    return PoolPrice(one.currency, one.net, one.tax, one.gross)
 
 
 def quote_reserved(*, tenant_id: UUID, pool: Pool, cards: int, seconds: int, at: datetime) -> Quote:

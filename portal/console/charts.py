@@ -234,9 +234,7 @@ def stacked(
     ticks = tuple(
         Tick(_n(height * (4 - quarter) / 4), top * quarter / 4) for quarter in (4, 3, 2, 1, 0)
     )
-    return Bars(
-        width, height, tuple(blocks), ticks, tuple(columns), named, _sparse_labels(columns)
-    )
+    return Bars(width, height, tuple(blocks), ticks, tuple(columns), named, _sparse_labels(columns))
 
 
 def axis_top(highest: Number) -> Decimal:
@@ -281,7 +279,9 @@ def _card_path(state: str, x: int, y: int, size: int) -> str:
         case "draining":
             return f"{box}M{x} {y + size}L{x + size} {y}"
         case "failed":
-            return f"{box}M{x + 2} {y + 2}l{size - 4} {size - 4}M{x + size - 2} {y + 2}l-{size - 4} {size - 4}"
+            long = size - 4
+            cross = f"M{x + 2} {y + 2}l{long} {long}M{x + size - 2} {y + 2}l-{long} {long}"
+            return box + cross
         case _:
             return box
 

@@ -68,9 +68,7 @@ TENANT_NAVIGATION: tuple[NavigationGroup, ...] = (
     NavigationGroup(
         _("Models"),
         (
-            NavigationItem(
-                _("Catalogue"), "console:catalogue", "apps", Permission.CATALOGUE_READ
-            ),
+            NavigationItem(_("Catalogue"), "console:catalogue", "apps", Permission.CATALOGUE_READ),
             NavigationItem(
                 _("Deployments"), "console:deployment-list", "rocket", Permission.DEPLOYMENT_READ
             ),
@@ -132,9 +130,7 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
     NavigationGroup(
         _("Commerce"),
         (
-            NavigationItem(
-                _("Tenants"), "ops:tenant-list", "building", Permission.TENANT_READ_ALL
-            ),
+            NavigationItem(_("Tenants"), "ops:tenant-list", "building", Permission.TENANT_READ_ALL),
             NavigationItem(_("Catalogue"), "ops:catalogue", "apps", Permission.CATALOGUE_READ),
             NavigationItem(_("Price book"), "ops:price-book", "tags", Permission.PRICE_READ),
             NavigationItem(

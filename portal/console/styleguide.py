@@ -115,17 +115,19 @@ def _navigation() -> list[NavigationSection]:
     return [
         NavigationSection("", (NavigationLink(_("Home"), "#", "home", current=False),)),
         NavigationSection(
-            _("Compute"), tuple(NavigationLink(name, "#", icon, False) for name, icon in rows)
+            _("Compute"),
+            tuple(NavigationLink(name, "#", icon, current=False) for name, icon in rows),
         ),
         NavigationSection(
             _("Models"),
-            tuple(NavigationLink(name, "#", icon, icon == "rocket") for name, icon in more),
+            tuple(NavigationLink(name, "#", icon, current=icon == "rocket") for name, icon in more),
         ),
     ]
 
 
 def _heat_rows() -> list[charts.HeatRow]:
-    frees = [
+    pools = [("Ascend 910B", 512), ("NVIDIA H20", 128)]
+    frees: list[list[int | None]] = [
         [512, 448, 320, 320, 256, 128, 64, 0, 0, 96, 256, 512],
         [8, 8, 0, 0, 24, 64, 128, 128, 96, 40, 16, None],
     ]
@@ -135,7 +137,7 @@ def _heat_rows() -> list[charts.HeatRow]:
             tuple(charts.HeatCell(free, size, "#heat" if free else "") for free in row),
             note=f"{size} · 64 GiB",
         )
-        for (name, size), row in zip([("Ascend 910B", 512), ("NVIDIA H20", 128)], frees, strict=True)
+        for (name, size), row in zip(pools, frees, strict=True)
     ]
 
 
@@ -175,7 +177,9 @@ def _entries() -> list[TimelineEntry]:
         TimelineEntry(
             NOW - timedelta(minutes=7), _("Awaiting approval"), "", "li.wei@example.cn", "wait"
         ),
-        TimelineEntry(NOW - timedelta(minutes=9), _("Held"), "24 × Ascend 910B", "li.wei@example.cn"),
+        TimelineEntry(
+            NOW - timedelta(minutes=9), _("Held"), "24 × Ascend 910B", "li.wei@example.cn"
+        ),
     ]
 
 

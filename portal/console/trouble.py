@@ -33,7 +33,10 @@ TROUBLES = {
     403: Trouble(
         403,
         _("This is not open to you"),
-        _("Your role does not allow it, or the form was open for too long. Reload the page it came from; if it stays closed, ask an owner of your organisation."),
+        _(
+            "Your role does not allow it, or the form was open for too long. Reload the page "
+            "it came from; if it stays closed, ask an owner of your organisation."
+        ),
     ),
     404: Trouble(
         404,
@@ -48,12 +51,18 @@ TROUBLES = {
     500: Trouble(
         500,
         _("Something failed on our side"),
-        _("Nothing you sent was half done. It is recorded under the number below; try again, and tell us that number if it stays."),
+        _(
+            "Nothing you sent was half done. It is recorded under the number below; try "
+            "again, and tell us that number if it stays."
+        ),
     ),
     503: Trouble(
         503,
         _("The portal cannot answer right now"),
-        _("Reservations, running models and their metering go on without it. Try again in a minute."),
+        _(
+            "Reservations, running models and their metering go on without it. Try again in a "
+            "minute."
+        ),
     ),
 }
 

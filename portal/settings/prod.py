@@ -15,3 +15,5 @@ SESSION_COOKIE_NAME = "__Host-session"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-csrf"
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
+MFA_REQUIRED = env.flag("MFA_REQUIRED", default=True)
+METRICS_OPEN = env.flag("METRICS_OPEN", default=False)

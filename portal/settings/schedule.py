@@ -15,7 +15,7 @@ POKES = (
     Poke("compute.sweep", 15),
     Poke("appliances.sweep", 15),
     Poke("billing.accrue", 60),
-    Poke("tenants.send_mail", 30),
+    Poke("tenants.sweep", 30),
 )
 
 

@@ -208,11 +208,9 @@ def field(bound: BoundField, autofocus: bool = False) -> str:  # noqa: FBT001, F
     is_check = isinstance(widget, CheckboxInput)
     attributes: dict[str, str | bool] = {}
     if not choices:
-        attributes["class"] = " ".join(
-            part for part in (_field_class(widget), str(widget.attrs.get("class", ""))) if part
-        )
-        if bound.errors:
-            attributes["class"] += " is-invalid"
+        names = [_field_class(widget), str(widget.attrs.get("class", ""))]
+        names += ["is-invalid"] if bound.errors else []
+        attributes["class"] = " ".join(name for name in names if name)
     if autofocus:
         attributes["autofocus"] = True
     return render_to_string(
@@ -297,7 +295,9 @@ def datagrid(content: SafeString, columns: int = 3) -> SafeString:
 @register.simple_block_tag
 def datum(content: SafeString, label: Text) -> SafeString:
     """One fact: a label and its value."""
-    return format_html("<div><dt>{}</dt><dd>{}</dd></div>", label, content if content.strip() else "—")
+    return format_html(
+        "<div><dt>{}</dt><dd>{}</dd></div>", label, content if content.strip() else "—"
+    )
 
 
 @register.inclusion_tag("components/_progress.html")

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
+from common.ids import uuid7
 from common.nudge import after_commit
 from tenants.audit import record
 from tenants.models import Invitation, MemberRole
@@ -43,16 +44,17 @@ def place_invitation(
     Invitation.objects.filter(
         tenant_id=tenant_id, email=email, accepted_at=None, revoked_at=None
     ).update(revoked_at=now)
-    invitation = Invitation(
+    key = uuid7()
+    token = token_of(key)
+    invitation = Invitation.objects.create(
+        pk=key,
         tenant_id=tenant_id,
         email=email,
         role=role,
         invited_by_id=invited_by_id,
+        token_hash=hash_of(token),
         expires_at=now + VALID_FOR,
     )
-    token = token_of(invitation.pk)
-    invitation.token_hash = hash_of(token)
-    invitation.save(force_insert=True)
     record(
         actor,
         "tenants.member.invited",

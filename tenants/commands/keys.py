@@ -49,7 +49,7 @@ def create_key(
     if project_id is not None:
         _open_project(tenant_id, project_id)
     secret = new_secret()
-    key = ApiKey(
+    key = ApiKey.objects.create(
         tenant_id=tenant_id,
         project_id=project_id,
         name=clean_text(name, pointer="/name"),
@@ -62,7 +62,6 @@ def create_key(
         requests_per_minute=requests_per_minute,
         created_by_id=actor.id if actor.kind == ActorKind.MEMBER else None,
     )
-    key.save(force_insert=True)
     record(
         actor,
         "tenants.key.created",

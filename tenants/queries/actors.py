@@ -38,18 +38,36 @@ class KeyCaller:
     requests_per_minute: int | None
 
 
+@dataclass(frozen=True)
+class Place:
+    """One tenant a person may enter, as the switcher shows it."""
+
+    code: str
+    name: str
+
+
 def member_actor(*, user: User, tenant_code: str) -> tuple[Actor, Organisation]:
     """What this person may do in the tenant of that code.
 
     Raises: NotFound when there is no such tenant, it is closed, or the person does not belong.
     """
+    actor, tenant, _places = member_places(user=user, tenant_code=tenant_code)
+    return actor, tenant
+
+
+def member_places(*, user: User, tenant_code: str) -> tuple[Actor, Organisation, tuple[Place, ...]]:
+    """As ``member_actor``, with all tenants of this person by name: one statement for a page.
+
+    Raises: NotFound.
+    """
     with operator_scope():
-        member = (
+        rows = list(
             Membership.objects.select_related("tenant")
-            .filter(user_id=user.pk, user__is_active=True, tenant__code=tenant_code)
+            .filter(user_id=user.pk, user__is_active=True)
             .exclude(tenant__state=OrganisationState.CLOSED)
-            .first()
+            .order_by("tenant__name", "tenant_id")
         )
+    member = next((row for row in rows if row.tenant.code == tenant_code), None)
     if member is None:
         raise NotFound
     actor = Actor(
@@ -59,7 +77,7 @@ def member_actor(*, user: User, tenant_code: str) -> tuple[Actor, Organisation]:
         tenant_id=member.tenant_id,
         permissions=_left_to(member.tenant, MEMBER_ROLES[member.role]),
     )
-    return actor, member.tenant
+    return actor, member.tenant, tuple(Place(row.tenant.code, row.tenant.name) for row in rows)
 
 
 def visitor_actor(*, user: User, tenant_code: str, now: datetime) -> tuple[Actor, Organisation]:

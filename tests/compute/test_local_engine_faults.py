@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from compute.engines import (
     WorkloadSpec,
     WorkloadState,
 )
-from compute.engines.local import LocalEngine, shutdown
+from compute.engines.local import LocalEngine, processes, shutdown
 
 pytestmark = pytest.mark.processes
 
@@ -368,3 +369,86 @@ def test_a_node_with_work_drains_before_it_is_drained(engine: LocalEngine) -> No
 
     (node,) = engine.inventory()
     assert (node.state, node.reason) == (NodeState.DRAINING, "acp-isolate-1 风扇")
+
+
+def test_a_closing_line_lost_with_the_disk_is_written_before_the_next_generation(
+    engine: LocalEngine,
+) -> None:
+    engine.ensure_workload(job("acp-1", "pass"))
+    until(lambda: seen(engine, "acp-1").state is WorkloadState.ENDED)
+    (whole,) = facts(engine)
+    os.truncate(engine.folder.journal, engine.folder.journal.stat().st_size - 7)
+
+    engine.ensure_workload(replace(job("acp-1"), generation=2))
+
+    first, second = facts(engine)
+    assert first == whole
+    assert second.ended_at is None
+    assert second.engine_job_id != first.engine_job_id
+
+
+def test_shutdown_needs_no_disk(connection: dict[str, str], engine: LocalEngine) -> None:
+    engine.ensure_workload(job("acp-1"))
+    process = process_of(engine, "acp-1")
+    code = (
+        "import json, resource, sys; from compute.engines.local import shutdown;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        "print(shutdown(json.loads(sys.argv[1])))"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(connection)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert said.stdout == "('acp-1',)\n"
+    assert not alive(process)
+    assert seen(engine, "acp-1").reason == "The machine told it to end."
+
+
+def test_a_chatty_workload_keeps_only_its_last_lines(engine: LocalEngine) -> None:
+    code = (
+        "import time\nfor n in range(18): print('x' * 2**20)\n"
+        "print('the last words', flush=True)\ntime.sleep(600)"
+    )
+    engine.ensure_workload(job("acp-1", code))
+    output = workload_home(engine, "acp-1") / "output.log"
+    until(lambda: output.stat().st_size > 18 * 2**20)
+
+    until(lambda: 0 < output.stat().st_size < 2**20)
+
+    assert output.read_text().endswith("the last words\n")
+
+
+def test_a_process_is_known_by_its_start_without_proc_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", FOREVER])
+    try:
+        with_proc = processes.identity(child.pid)
+        monkeypatch.setattr(processes, "PROC", tmp_path / "none")
+
+        without = processes.identity(child.pid)
+
+        assert without == processes.identity(child.pid)
+        assert "" not in {with_proc, without}
+    finally:
+        child.kill()
+        child.wait()
+    assert processes.identity(child.pid) == ""
+
+
+def test_a_stranger_with_a_reused_number_is_left_alone() -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", FOREVER], start_new_session=True)
+    try:
+        processes.kill_orphans(stranger.pid, processes.identity(os.getpid()))
+        assert stranger.poll() is None
+
+        processes.kill_orphans(stranger.pid, processes.identity(stranger.pid))
+        assert stranger.wait(10) == -signal.SIGKILL
+    finally:
+        stranger.kill()
+        stranger.wait()

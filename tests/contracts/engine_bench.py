@@ -13,12 +13,14 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from common.period import Period
 from compute.engines import (
     Engine,
     EngineUnavailable,
     NodeFact,
     NodeState,
     ProjectSpec,
+    ReservationSpec,
     UsageFact,
     WorkloadKind,
     WorkloadObservation,
@@ -210,6 +212,21 @@ class EngineBench:
             cards=2,
             argv=a_service_argv,
         )
+
+    @pytest.fixture
+    def reservation(
+        self, engine: Engine, project: ProjectSpec, gres: str
+    ) -> Iterator[ReservationSpec]:
+        now = datetime.now(UTC).replace(microsecond=0)
+        spec = ReservationSpec(
+            key=new_key(),
+            project_key=project.key,
+            gres=gres,
+            cards=4,
+            period=Period(now - timedelta(seconds=5), now + timedelta(hours=2)),
+        )
+        yield spec
+        engine.drop_reservation(spec.key)
 
     def job(self, project: ProjectSpec, gres: str, code: str, *arguments: str) -> WorkloadSpec:
         return WorkloadSpec(

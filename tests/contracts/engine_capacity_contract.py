@@ -1,12 +1,10 @@
 """The part of the engine contract about reservations, usage and nodes."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.period import Period
 from compute.engines import (
     Engine,
     EngineRefused,
@@ -38,21 +36,6 @@ class CapacityContract(EngineBench):
     """Part of ``EngineContract``; adapters subclass that one."""
 
     # Reservations.
-
-    @pytest.fixture
-    def reservation(
-        self, engine: Engine, project: ProjectSpec, gres: str
-    ) -> Iterator[ReservationSpec]:
-        now = datetime.now(UTC).replace(microsecond=0)
-        spec = ReservationSpec(
-            key=new_key(),
-            project_key=project.key,
-            gres=gres,
-            cards=4,
-            period=Period(now - timedelta(seconds=5), now + timedelta(hours=2)),
-        )
-        yield spec
-        engine.drop_reservation(spec.key)
 
     def test_a_reservation_is_visible_and_made_once(
         self, engine: Engine, reservation: ReservationSpec

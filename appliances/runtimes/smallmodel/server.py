@@ -5,16 +5,18 @@ from ``PORT`` in the environment, the model's file from ``--model`` or is built 
 """
 
 import argparse
+import hashlib
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import xllamacpp
 
+HERE = Path(__file__).resolve().parent
+SOURCES = ("build.py", "corpus.py", "gguf_file.py")
 # Both are modest on purpose: several of these servers share one small machine.
 PARALLEL = 4
 THREADS = 1
@@ -32,9 +34,19 @@ def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def default_model() -> Path:
-    """Where the built file is kept: one for each user of the machine, beside nobody else's."""
-    folder = os.environ.get("XDG_CACHE_HOME") or Path(tempfile.gettempdir()) / f"acp-{os.getuid()}"
-    return Path(folder) / "small-test-model.gguf"
+    """Where the built file is kept: in the user's own cache, named by what it is built from.
+
+    A user without a writable home keeps it in the working folder. A folder that all users share
+    would let another user put a file there first.
+    """
+    sources = b"".join((HERE / name).read_bytes() for name in SOURCES)
+    name = f"small-test-model-{hashlib.sha256(sources).hexdigest()[:12]}.gguf"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ai-centre-portal"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path.cwd() / name
+    return folder / name if os.access(folder, os.W_OK) else Path.cwd() / name
 
 
 def ensure_model(path: Path) -> None:

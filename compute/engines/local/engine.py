@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -175,8 +176,11 @@ class LocalEngine:
             with locked(home / "ensure.lock", self.settings.timeout_seconds):
                 run = bury(self.folder, spec.key)
                 if run is None or (run.over and run.generation < spec.generation):
-                    run = self._enter(spec)
-                if run.state is WorkloadState.PENDING and not supervised(self.folder, spec.key):
+                    self._close_account(run)
+                    self._enter(spec)
+                    # Even when a lock is still held: it is the last generation's, about to end.
+                    self._supervise(spec.key)
+                elif self._waits_alone(spec.key):
                     self._supervise(spec.key)
                 return self._observe_one(spec.key)
 
@@ -212,14 +216,20 @@ class LocalEngine:
         if not self.folder.project(key).exists():
             raise EngineRefused(f"There is no project {key!r}.")
 
-    def _enter(self, spec: WorkloadSpec) -> Run:
+    def _enter(self, spec: WorkloadSpec) -> None:
         """Write down what was asked, before anything is done about it."""
         self._refuse_impossible(spec)
         run = Run.asked(spec, job_id=self._next_job_id(), now=datetime.now(UTC))
         (self.folder.workload(spec.key) / "stop.json").unlink(missing_ok=True)
         self.folder.live(spec.key).touch(mode=0o600)
         write_run(self.folder, run)
-        return run
+
+    def _close_account(self, run: Run | None) -> None:
+        """Before an ended run is forgotten for the next one, its closing line must be there."""
+        if run is None or run.started_at is None:
+            return
+        if journal.closing(self.folder, run.record_key) is None:
+            journal.append(self.folder, journal.Entry.of(run))
 
     def _next_job_id(self) -> str:
         with locked(self.folder.root / "sequence.lock", self.settings.timeout_seconds):
@@ -347,6 +357,13 @@ def _memory_mib() -> int:
         return 0
 
 
+def _terminate_supervisor(folder: StateFolder, key: str) -> None:
+    """Tell a supervisor that holds its lock, and so is alive and the one of its file, to end."""
+    if supervised(folder, key):
+        process_id = int((folder.workload(key) / "supervisor.pid").read_text())
+        os.kill(process_id, signal.SIGTERM)
+
+
 def shutdown(connection: Mapping[str, str], grace_seconds: int = 5) -> tuple[str, ...]:
     """Stop every workload of a state folder and wait until each has ended; gives their keys.
 
@@ -356,7 +373,11 @@ def shutdown(connection: Mapping[str, str], grace_seconds: int = 5) -> tuple[str
     engine.folder.prepare()
     keys = tuple(run.key for run in live_runs(engine.folder))
     for key in keys:
-        engine._stop(key, grace_seconds, "The machine's portal was shut down.")
+        try:
+            engine._stop(key, grace_seconds, "The machine's portal was shut down.")
+        except EngineUnavailable:
+            # A full disk takes no request; a signal needs no disk.
+            _terminate_supervisor(engine.folder, key)
     limit = time.monotonic() + grace_seconds + engine.settings.timeout_seconds
     pause = threading.Event()
     while any(supervised(engine.folder, key) for key in keys):

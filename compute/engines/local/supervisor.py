@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -223,12 +224,19 @@ class Supervisor:
         if time.monotonic() - self.beat_at < HEARTBEAT_SECONDS:
             return
         self.beat_at = time.monotonic()
-        (self.home / "heartbeat").touch()
+        # A disk that refuses must not end the work; what is then not proved is not billed.
+        with suppress(OSError):
+            (self.home / "heartbeat").touch()
+            self._trim_output()
+
+    def _trim_output(self) -> None:
+        """Keep the last lines of an output that has grown too long."""
         output = self.home / "output.log"
         if output.stat().st_size > OUTPUT_LIMIT_BYTES:
             kept = "\n".join(last_lines(self.folder, self.key))
-            (self.home / "output.old").write_text(kept, encoding="utf-8")
             os.truncate(output, 0)
+            with output.open("a", encoding="utf-8") as stream:
+                stream.write(f"{kept}\n")
 
     def _record_end(self, run: Run, exit_code: int, stop: Stop | None) -> None:
         """Journal, then state, then the cards are free; a full disk is waited for."""

@@ -1,6 +1,5 @@
 """Job records of ``squeue`` (what is live) and ``sacct`` (what was), in one shape."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from compute.engines.slurm.parsing import (
     hosts,
     instant,
     present,
+    published,
     workload_state,
 )
 from compute.engines.slurm.settings import Connection
@@ -108,7 +108,7 @@ def queue_record(line: str) -> JobRecord | None:
         node=next(iter(hosts(nodes)), ""),
         reason=_reason(state, word, present(reason)),
         restarts=int(restarts) if restarts.isdigit() else 0,
-        published=_published(comment.rstrip("| ")),
+        published=published(comment.rstrip("| ")),
     )
 
 
@@ -131,7 +131,7 @@ def history_record(line: str) -> JobRecord | None:
         exit_code=exit_code(status),
         node=next(iter(hosts(nodes)), ""),
         reason=_reason(state, word, ""),
-        published=_published(comment),
+        published=published(comment),
     )
 
 
@@ -169,14 +169,6 @@ def history(commands: Commands, connection: Connection, keys: Sequence[str]) -> 
 def _ours(records: "map[JobRecord | None]", keys: Sequence[str]) -> list[JobRecord]:
     asked = set(keys)
     return [one for one in records if one and one.key in asked and one.was_accepted]
-
-
-def _published(comment: str) -> dict[str, object]:
-    try:
-        value = json.loads(comment)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _waited(status: str) -> int | None:

@@ -3,6 +3,7 @@
 Source: outputs of Slurm 22.05.8, recorded in tests/contracts/recorded/slurm-22.05.8.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,7 +28,17 @@ _RUNNING = (
 # Ended by their own will, by ours, or by a limit that was asked for.
 _ENDED = ("COMPLETED", "CANCELLED", "TIMEOUT", "PREEMPTED")
 
-_GONE = ("DOWN", "NOT_RESPONDING", "FAIL", "FAILING", "INVAL", "UNKNOWN", "FUTURE", "ERROR")
+_GONE = (
+    "DOWN",
+    "NOT_RESPONDING",
+    "FAIL",
+    "FAILING",
+    "INVAL",
+    "INVALID_REG",
+    "UNKNOWN",
+    "FUTURE",
+    "ERROR",
+)
 _OCCUPIED = ("ALLOCATED", "MIXED", "COMPLETING")
 
 
@@ -118,3 +129,12 @@ def node_state(text: str) -> NodeState:
     if "DRAIN" in words:
         return NodeState.DRAINING if words & set(_OCCUPIED) else NodeState.DRAINED
     return NodeState.UP
+
+
+def published(comment: str) -> dict[str, object]:
+    """What our batch script wrote into its job's comment; nothing for anybody else's comment."""
+    try:
+        value = json.loads(comment)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -184,22 +184,23 @@ def _choose(
         return tuple(spec.nodes)
     taken = {name for one in standing if one.period.overlaps(period) for name in one.nodes}
     taken |= _busy_at(commands, period.start)
-    free = [
-        node
-        for node in nodes.values()
-        if node.gres == spec.gres and node.state is NodeState.UP and node.name not in taken
-    ]
-    return fewest_covering(free, spec.cards)
+    untaken = [node for node in nodes.values() if node.gres == spec.gres and node.name not in taken]
+    return fewest_covering(untaken, spec.cards)
 
 
-def fewest_covering(free: Sequence[NodeFact], cards: int) -> tuple[str, ...]:
-    """The fewest nodes with at least so many cards, the last one as small as will do.
+def fewest_covering(untaken: Sequence[NodeFact], cards: int) -> tuple[str, ...]:
+    """The fewest working nodes with at least so many cards, the last one as small as will do.
 
-    Raises: EngineRefused, where all together have too few.
+    Raises: EngineRefused, where all together have too few; EngineUnavailable, where they would
+    have enough once nodes that are down came back, as all are just after slurmctld restarted.
     """
     left, names = cards, list[str]()
+    free = [node for node in untaken if node.state is NodeState.UP]
+    down = sum(node.cards for node in untaken if node.state is NodeState.DOWN)
     pool = sorted(free, key=lambda node: (-node.cards, node.name))
     while left > 0:
+        if not pool and down >= left:
+            raise EngineUnavailable(f"{left} of {cards} cards are on nodes that are down.")
         if not pool:
             raise EngineRefused(f"Free nodes lack {left} of {cards} cards.")
         enough = [node for node in pool if node.cards >= left]

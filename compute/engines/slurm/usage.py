@@ -16,15 +16,14 @@ from compute.engines import (
     EngineUnavailable,
     UsageFact,
     UsagePage,
-    WorkloadState,
 )
 from compute.engines.slurm.commands import Commands
-from compute.engines.slurm.parsing import hosts, instant, one_kind, present, workload_state
+from compute.engines.slurm.parsing import hosts, instant, one_kind, present, published
 from compute.engines.slurm.settings import Connection
 
 # Slurm reads "uts" times from this second on.
 EARLIEST = 1_000_000
-FORMAT = "JobIDRaw,Submit,State,Start,End,ElapsedRaw,AllocTRES,NodeList,Reservation,JobName"
+FORMAT = "JobIDRaw,Submit,State,Start,End,ElapsedRaw,AllocTRES,NodeList,Reservation,Comment,JobName"
 IDS_IN_ONE_CALL = 1000
 
 
@@ -82,19 +81,19 @@ def usage_row(line: str) -> Row | None:
     parts = line.split("|", FORMAT.count(","))
     if len(parts) <= FORMAT.count(",") or not parts[1].isdigit():
         return None
-    job_id, submitted, state, start, end, elapsed, tres, nodes, reservation, key = parts
+    job_id, submitted, state, start, end, elapsed, tres, nodes, reservation, comment, key = parts
     gres, cards = one_kind(tres)
     return Row(
         job_id=job_id,
         submitted=int(submitted),
-        has_started=workload_state(state) is not WorkloadState.PENDING,
+        has_started=state != "PENDING",
         started_at=instant(start),
         ended_at=instant(end),
         elapsed_seconds=int(elapsed) if elapsed.isdigit() else 0,
         gres=gres,
         cards=cards,
         node=next(iter(hosts(nodes)), ""),
-        reservation_key=present(reservation),
+        reservation_key=present(reservation) or str(published(comment).get("reservation", "")),
         key=key,
     )
 
@@ -107,13 +106,14 @@ def usage(commands: Commands, connection: Connection, text: str, failed_at: int)
     cursor = Cursor.read(text)
     now, queued = _controller(commands)
     rows = {row.record_key: row for row in _read(commands, connection, cursor)}
-    alive = _running(commands, connection) if any(not r.ended_at for r in rows.values()) else set()
+    has_open = any(row.ended_at is None for row in rows.values())
+    alive = _running(commands, connection) if has_open else {}
     seen = {
         key: now if key in alive else cursor.open.get(key, 0)
         for key, row in rows.items()
         if row.ended_at is None
     }
-    facts = (_fact(row, seen.get(key, 0)) for key, row in rows.items())
+    facts = (fact_of(row, seen.get(key, 0), alive.get(key, "")) for key, row in rows.items())
     following = advance(
         cursor, connection, now=now, is_disturbed=queued > 0, failed_at=failed_at, seen=seen
     )
@@ -145,11 +145,13 @@ def advance(
     return Cursor(since=since, polled_at=now, hold_until=hold_until, open=seen)
 
 
-def _fact(row: Row, seen_until: int) -> UsageFact | None:
+def fact_of(row: Row, seen_until: int, reservation_key: str) -> UsageFact | None:
     """The fact of a row; None for a row that has no cards, or none yet.
 
-    Until slurmdbd has been told of the start, a row is PENDING and may have a start and cards but
-    lacks its reservation: half of a fact could be billed as if it were outside of it.
+    Until slurmdbd has been told of the start, a row is PENDING and may already have a start and
+    cards. A row may also come before its reservation does, so ``reservation_key`` is what slurmctld
+    says of a running job, and the comment of an ended one carries the name: a fact without it
+    would be billed as if it were outside the contract.
     The period is as long as Slurm's own elapsed time, which leaves out suspension.
     """
     if row.started_at is None or not row.has_started or not row.cards:
@@ -168,7 +170,7 @@ def _fact(row: Row, seen_until: int) -> UsageFact | None:
         started_at=row.started_at,
         ended_at=ended_at,
         seen_until=until,
-        reservation_key=row.reservation_key or None,
+        reservation_key=row.reservation_key or reservation_key or None,
     )
 
 
@@ -202,13 +204,14 @@ def _controller(commands: Commands) -> tuple[int, int]:
     return clock, queued
 
 
-def _running(commands: Commands, connection: Connection) -> set[str]:
-    """Record keys that slurmctld vouches for now.
+def _running(commands: Commands, connection: Connection) -> dict[str, str]:
+    """Record keys that slurmctld vouches for now, each with its reservation.
 
     A row that stays open for a job that nobody knows is of a crash; it is billed no further.
     """
     states = "--states=RUNNING,COMPLETING,SUSPENDED,STOPPED,SIGNALING,STAGE_OUT,RESIZING"
     output = commands.ask(
-        "squeue", "--noheader", states, f"--user={connection.service_user}", "--format=%A|%V"
+        "squeue", "--noheader", states, f"--user={connection.service_user}", "--format=%A:%V|%v"
     )
-    return {line.strip().replace("|", ":") for line in output.splitlines()}
+    rows = (line.partition("|") for line in output.splitlines())
+    return {record_key.strip(): present(name) for record_key, _, name in rows}

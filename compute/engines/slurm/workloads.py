@@ -9,7 +9,7 @@ from compute.engines.slurm.accounts import card_limit
 from compute.engines.slurm.commands import Commands
 from compute.engines.slurm.jobs import JobRecord, history, live_and_recent
 from compute.engines.slurm.parsing import instant
-from compute.engines.slurm.script import batch_script
+from compute.engines.slurm.script import batch_script, comment
 from compute.engines.slurm.settings import Connection, checked_key
 
 LAST_LINES = 20
@@ -67,7 +67,7 @@ def submission(connection: Connection, spec: WorkloadSpec) -> list[str]:
         # Only the few variables Commands sets exist to be exported; the other choices make
         # slurmd run a login shell of the user first.
         "--export=ALL",
-        f'--comment={{"generation":{spec.generation}}}',
+        f"--comment={comment(spec)}",
     ]
     if spec.reservation_key:
         arguments.append(f"--reservation={checked_key(spec.reservation_key)}")

@@ -1,0 +1,60 @@
+"""Nudges: look at a deployment, and look at all that are due."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from celery import Task, shared_task
+
+from appliances.commands import progress
+from appliances.probing import probe as ask
+from appliances.queries import deployments
+from common.clock import utc_now
+from tenants.permissions import SYSTEM
+from tenants.scoping import operator_scope
+
+log = logging.getLogger(__name__)
+
+READY_LOOKED_AT_EVERY = timedelta(seconds=30)
+NEXT_LOOK_SECONDS = 2
+LOOKS = 15
+
+
+def look_and_probe(deployment_id: UUID) -> bool:
+    """One look: follow the workload, and ask the model server; True once it is settled.
+
+    Running it twice, or two at once, changes nothing more: moves are conditional and a probe
+    needs a lease. No transaction is open while the model server is asked.
+    """
+    with operator_scope():
+        seen = progress.look(actor=SYSTEM, deployment_id=deployment_id, now=utc_now())
+    if seen is None:
+        return True
+    if seen.target is None:
+        return seen.is_settled
+    outcome = ask(seen.target)
+    with operator_scope():
+        state = progress.record_probe(
+            actor=SYSTEM, deployment_id=deployment_id, outcome=outcome, now=utc_now()
+        )
+    return state not in progress.UNSETTLED_STATES
+
+
+# bind=True makes the first argument the task itself, which Celery's types leave generic.
+@shared_task(name="appliances.probe", bind=True, max_retries=LOOKS, soft_time_limit=120)
+def probe(self: "Task[..., None]", *, deployment_id: str, **_: object) -> None:
+    """Look again every two seconds while something is about to happen; the sweep does the rest."""
+    if not look_and_probe(UUID(deployment_id)) and self.request.retries < LOOKS:
+        raise self.retry(countdown=NEXT_LOOK_SECONDS)
+
+
+@shared_task(name="appliances.sweep", soft_time_limit=240)
+def sweep(**_: object) -> None:
+    """Look at every deployment that is due: whatever was killed half-way is finished here."""
+    with operator_scope():
+        due = deployments.due_for_a_look(now=utc_now(), interval=READY_LOOKED_AT_EVERY)
+    for deployment_id in due:
+        try:
+            look_and_probe(deployment_id)
+        except Exception:  # the sweeper's loop: one broken deployment must not hold up the rest
+            log.exception("appliances.sweep.failed", extra={"deployment": str(deployment_id)})

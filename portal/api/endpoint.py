@@ -1,0 +1,217 @@
+"""The base of every resource: a method is one command or query, everything around it is here.
+
+A resource module reads like this, and nothing else:
+
+    class Projects(Endpoint):
+        @reads(Permission.PROJECT_READ, ProjectOut, page=True)
+        def get(self, call: Call) -> Page[Project]:
+            return projects(actor=call.actor, tenant_id=call.tenant_id, **call.page)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework import serializers
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from common.clock import utc_now
+from portal.api.authentication import KeyAuthentication
+from portal.api.fields import Strict
+from portal.api.idempotency import hash_of, key_of
+from portal.api.limits import Allowance, spend
+from portal.api.pagination import PageQuery, page_of
+from portal.api.parsing import StrictJSONParser
+from portal.api.problems import RateExceeded, handle
+from tenants.commands import idempotency
+from tenants.commands.keys import note_use
+from tenants.permissions import Actor, Permission, require
+from tenants.queries.actors import KeyCaller
+from tenants.scoping import tenant_scope
+
+JSON = "application/json"
+# An output serializer's instance type differs by resource; only its fields matter here.
+Answer = type[serializers.BaseSerializer[Any]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as its resource sees it: proved, allowed, and with its input checked."""
+
+    actor: Actor
+    tenant_id: UUID
+    # Validated input is as various as the serializers that made it.
+    body: Mapping[str, Any]
+    query: Mapping[str, Any]
+    now: datetime
+
+    @property
+    def page(self) -> dict[str, Any]:
+        """``limit`` and ``cursor``, as every list query takes them."""
+        return {"limit": self.query["limit"], "cursor": self.query["cursor"] or None}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one method of a resource takes and gives; the OpenAPI document is made from it."""
+
+    permission: Permission
+    answer: Answer | None
+    body: type[Strict] | None
+    query: type[Strict] | None
+    status: int
+    is_idempotent: bool
+
+
+Handler = Callable[..., object]
+Decorator = Callable[[Handler], Handler]
+
+
+def reads(
+    permission: Permission,
+    answer: Answer,
+    *,
+    query: type[Strict] | None = None,
+    page: bool = False,
+) -> Decorator:
+    """A GET; with ``page`` the method gives a Page and takes ``limit`` and ``cursor``."""
+    if page:
+        answer, query = page_of(answer), query or PageQuery
+    return _performing(Operation(permission, answer, None, query, 200, is_idempotent=False))
+
+
+def posts(
+    permission: Permission, body: type[Strict], answer: Answer, *, status: int = 201
+) -> Decorator:
+    """A POST: one command, its effect and the kept answer in one transaction."""
+    return _performing(Operation(permission, answer, body, None, status, is_idempotent=True))
+
+
+def deletes(permission: Permission) -> Decorator:
+    """A DELETE: one command; 204."""
+    return _performing(Operation(permission, None, None, None, 204, is_idempotent=False))
+
+
+def _performing(operation: Operation) -> Decorator:
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def method(self: "Endpoint", request: Request, **path: object) -> HttpResponse:
+            return self.perform(operation, handler, request, path)
+
+        method.operation = operation  # type: ignore[attr-defined]  # read by portal.api.schema
+        return method
+
+    return decorate
+
+
+class Endpoint(APIView):
+    """A resource of the API, reached with a tenant's key."""
+
+    authentication_classes = (KeyAuthentication,)
+    permission_classes = ()
+    parser_classes = (StrictJSONParser,)
+    renderer_classes = (JSONRenderer,)
+    http_method_names = ["get", "post", "delete", "head"]
+    _allowance: Allowance | None = None
+
+    def get_exception_handler(self) -> Any:
+        return handle
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        caller = self._caller(request)
+        key_id = caller.actor.id
+        assert key_id is not None  # noqa: S101 - narrows the type: a key always has an id
+        self._allowance = spend(key_id=key_id, requests_per_minute=caller.requests_per_minute)
+        if self._allowance.is_exceeded:
+            raise RateExceeded(self._allowance.reset_seconds)
+        if cache.add(f"api-key-used:{key_id}", 1, timeout=60):
+            with tenant_scope(_tenant_of(caller.actor)):
+                note_use(key_id=key_id, now=utc_now())
+
+    def perform(
+        self, operation: Operation, handler: Handler, request: Request, path: dict[str, object]
+    ) -> HttpResponse:
+        """Run one method inside its tenant's scope; an error leaves nothing behind."""
+        actor = self._caller(request).actor
+        tenant_id = _tenant_of(actor)
+        with tenant_scope(tenant_id):
+            require(actor, operation.permission, tenant_id)
+            replay = self._begin(operation, request, actor)
+            if replay is not None:
+                response = HttpResponse(replay.body, status=replay.status, content_type=JSON)
+                response["Idempotent-Replayed"] = "true"
+                return response
+            call = Call(
+                actor=actor,
+                tenant_id=tenant_id,
+                body=_checked(operation.body, lambda: request.data),
+                query=_checked(operation.query, lambda: request.query_params.dict()),
+                now=utc_now(),
+            )
+            body = _rendered(operation, handler(self, call, **path))
+            if operation.is_idempotent:
+                idempotency.finish(
+                    actor=actor, key=key_of(request), status=operation.status, body=body
+                )
+        return HttpResponse(body, status=operation.status, content_type=JSON)
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> Any:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if self._allowance is not None:
+            left = max(self._allowance.remaining, 0)
+            final["RateLimit-Policy"] = f'"key";q={self._allowance.limit};w=60'
+            final["RateLimit"] = f'"key";r={left};t={self._allowance.reset_seconds}'
+        return final
+
+    def _caller(self, request: Request) -> KeyCaller:
+        caller = request.auth
+        if not isinstance(caller, KeyCaller):
+            raise NotAuthenticated
+        return caller
+
+    def _begin(
+        self, operation: Operation, request: Request, actor: Actor
+    ) -> idempotency.Replay | None:
+        if not operation.is_idempotent:
+            return None
+        return idempotency.begin(
+            actor=actor,
+            key=key_of(request),
+            method=str(request.method),
+            path=request.get_full_path(),
+            body_hash=hash_of(request),
+        )
+
+
+def _tenant_of(actor: Actor) -> UUID:
+    if actor.tenant_id is None:
+        raise NotAuthenticated
+    return actor.tenant_id
+
+
+def _checked(serializer: type[Strict] | None, given: Callable[[], Any]) -> Mapping[str, Any]:
+    """The validated input, read only where there is something to read it with."""
+    if serializer is None:
+        return {}
+    checked = serializer(data=given())
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
+
+
+def _rendered(operation: Operation, result: object) -> bytes:
+    if operation.answer is None:
+        return b""
+    rendered = JSONRenderer().render(operation.answer(result).data)
+    return bytes(rendered)

@@ -1,0 +1,165 @@
+"""The OpenAPI document, made from each resource's operations and the refusals they share."""
+
+from typing import Any
+
+from django.utils.translation import override
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+from portal.api.endpoint import Operation
+from portal.api.idempotency import HEADER
+from portal.api.problems import MEDIA_TYPE
+
+# An OpenAPI document is nested JSON; drf-spectacular gives it as plain dictionaries.
+Document = dict[str, Any]
+
+PROBLEM: Document = {
+    "type": "object",
+    "description": "A refusal, after RFC 9457.",
+    "required": [
+        "type",
+        "title",
+        "status",
+        "detail",
+        "instance",
+        "code",
+        "errors",
+        "request_id",
+        "retryable",
+    ],
+    "properties": {
+        "type": {"type": "string", "description": "Where this kind of refusal is described."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One sentence in the asked language."},
+        "instance": {"type": "string", "description": "This one occurrence."},
+        "code": {"type": "string", "description": "Stable; what a program decides by."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer into the input."},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+        "request_id": {"type": "string"},
+        "retryable": {"type": "boolean"},
+    },
+}
+
+REFUSALS = {
+    "400": "The request could not be read, or a POST has no Idempotency-Key.",
+    "401": "No key, or one that is not in force.",
+    "402": "There are not enough funds.",
+    "403": "The key does not hold the needed scope.",
+    "404": "Missing, or someone else's: the two are one answer.",
+    "406": "The answer is application/json, which the request does not accept.",
+    "409": "The state of things does not allow this now.",
+    "413": "The body is too large.",
+    "415": "The body is not application/json.",
+    "422": "Some of the input is not valid, or the Idempotency-Key named another request.",
+    "429": "Too many requests with this key; wait as Retry-After says.",
+    "500": "Something failed on our side; nothing was half done.",
+    "503": "The portal cannot answer right now; try again.",
+}
+_ALWAYS = ("400", "401", "403", "406", "422", "429", "500", "503")
+_WITH_A_BODY = ("402", "404", "409", "413", "415")
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # publishes no types
+    """How a program signs in, for the document."""
+
+    target_class = "portal.api.authentication.KeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> Document:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "acp_<32 characters>_<6 of checksum>",
+            "description": "A key of the tenant, made in the console or with this API.",
+        }
+
+
+class ApiSchema(AutoSchema):  # type: ignore[misc]  # drf-spectacular publishes no types
+    """Reads a resource's decorators instead of guessing from serializers."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Document | None:
+        document: Document | None = super().get_operation(*args, **kwargs)
+        if document is None:
+            return None
+        operation = self._operation()
+        statuses = set(_ALWAYS)
+        if operation.body is not None:
+            statuses.update(_WITH_A_BODY)
+        if "{" in self.path or self.method == "DELETE":
+            statuses.update({"404", "409"})
+        for status in sorted(statuses):
+            document["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
+        document["x-required-scope"] = operation.permission.value
+        return document
+
+    def get_operation_id(self) -> str:
+        name = type(self.view).__name__
+        verb = {"GET": "list" if self._is_page() else "get", "POST": "make", "DELETE": "end"}
+        return f"{verb[self.method]}{name}"
+
+    def get_tags(self) -> list[str]:
+        return [self.path.removeprefix("/api/v1/").split("/")[0]]
+
+    def get_request_serializer(self) -> Any:
+        return self._operation().body
+
+    def get_response_serializers(self) -> Any:
+        operation = self._operation()
+        return {operation.status: operation.answer}
+
+    def get_override_parameters(self) -> list[Any]:
+        operation = self._operation()
+        found: list[Any] = [operation.query] if operation.query is not None else []
+        if operation.is_idempotent:
+            found.append(
+                OpenApiParameter(
+                    HEADER,
+                    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+                    OpenApiParameter.HEADER,
+                    required=True,
+                    description="The same key gives the same answer, however often it is sent.",
+                )
+            )
+        return found
+
+    def _operation(self) -> Operation:
+        operation: Operation = getattr(self.view, self.method.lower()).operation
+        return operation
+
+    def _is_page(self) -> bool:
+        answer = self._operation().answer
+        return answer is not None and answer.__name__.endswith("Page")
+
+
+def share_refusals(result: Document, generator: SchemaGenerator, **kwargs: Any) -> Document:
+    """drf-spectacular's last step: the problem document and one response for each refusal."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = PROBLEM
+    components["responses"] = {
+        f"Problem{status}": {
+            "description": text,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, text in REFUSALS.items()
+    }
+    return result
+
+
+def document() -> Document:
+    """The whole document, in English as its committed copy is."""
+    with override("en"):
+        made: Document = SchemaGenerator().get_schema(request=None, public=True)
+    return made

@@ -1,0 +1,116 @@
+"""Where the gateway meets the product: what it reads, and what it writes."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from uuid import UUID
+
+from appliances.meters import TOKENS_IN, TOKENS_OUT
+from appliances.queries.routes import route_snapshot
+from billing.commands.usage import EventStatus, UsageEvent, record_usage
+from billing.queries.wallet import spend_snapshot
+from common.clock import utc_now
+from portal.gateway import snapshot as snapshots
+from portal.gateway.snapshot import Grant, Snapshot, Target
+from portal.gateway.spool import CallRecord
+from tenants.permissions import SYSTEM
+from tenants.queries.keys import key_snapshot
+from tenants.scoping import operator_scope, tenant_scope
+
+SOURCE = "gateway"
+SETTLED = frozenset({EventStatus.ACCEPTED, EventStatus.DUPLICATE})
+
+
+def take_snapshot() -> Snapshot:
+    """Keys, routes and budgets as they are now, read in one transaction."""
+    taken_at = utc_now()
+    with operator_scope():
+        keys, routes, spending = key_snapshot(), route_snapshot(), spend_snapshot()
+    return snapshots.build(
+        taken_at=taken_at,
+        grants=[
+            (
+                fact.key_hash,
+                Grant(
+                    key_id=fact.key_id,
+                    tenant_id=fact.tenant_id,
+                    project_id=fact.project_id,
+                    scopes=frozenset(fact.scopes),
+                    allowed_models=frozenset(fact.allowed_models),
+                    expires_at=fact.expires_at,
+                    requests_per_minute=fact.requests_per_minute,
+                ),
+            )
+            for fact in keys
+        ],
+        targets=[
+            Target(
+                tenant_id=route.tenant_id,
+                project_id=route.project_id,
+                model=route.model,
+                deployment_id=route.deployment_id,
+                endpoint=route.endpoint,
+                api=route.api,
+                ready_at=route.ready_at,
+            )
+            for route in routes
+        ],
+        spenders=[tenant for tenant, can_spend in spending.items() if can_spend],
+    )
+
+
+def bill(records: Sequence[CallRecord]) -> list[tuple[CallRecord, str]]:
+    """Hand metered calls to billing, tenant by tenant; gives what billing refused and why.
+
+    Idempotent: an event's id is its call's, so a call handed over twice is recorded once.
+    Raises: the database's errors, and then nothing of that tenant was recorded.
+    """
+    refused: list[tuple[CallRecord, str]] = []
+    for tenant_id, group in groupby(sorted(records, key=_tenant), key=_tenant):
+        calls = list(group)
+        by_event = {event.id: (call, event) for call in calls for event in _events(call)}
+        with tenant_scope(tenant_id):
+            results = record_usage(
+                actor=SYSTEM,
+                tenant_id=tenant_id,
+                events=[event for _, event in by_event.values()],
+                now=utc_now(),
+            )
+        refused += [
+            (by_event[result.id][0], result.code or result.status)
+            for result in results
+            if result.status not in SETTLED
+        ]
+    return refused
+
+
+def _tenant(record: CallRecord) -> UUID:
+    return record.tenant_id
+
+
+def _events(record: CallRecord) -> Iterator[UsageEvent]:
+    """A call's usage: one event for each direction, named by the call, so that it counts once.
+
+    Shape: an id ends in what a person reading the bill must know of the count: ``estimated``
+    where the model server did not say, ``partial`` where the answer was not finished.
+    """
+    dimensions = {
+        "model": record.model,
+        "deployment": str(record.deployment_id),
+        "key": str(record.key_id),
+    }
+    notes = ("" if record.reported else ":estimated") + (":partial" if record.partial else "")
+    for direction, meter, quantity in (
+        ("in", TOKENS_IN, record.tokens_in),
+        ("out", TOKENS_OUT, record.tokens_out),
+    ):
+        if quantity:
+            yield UsageEvent(
+                source=SOURCE,
+                id=f"{record.id}:{direction}{notes}",
+                meter=meter,
+                subject=f"appliances.deployment:{record.deployment_id}",
+                at=record.at,
+                quantity=quantity,
+                dimensions=dimensions,
+                project_id=record.project_id,
+            )

@@ -1,0 +1,31 @@
+"""Everything a gateway process holds while it serves."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from portal.gateway.background import Current
+from portal.gateway.limits import RateLimiter
+from portal.gateway.metrics import Metrics
+from portal.gateway.spool import Spool
+from portal.gateway.wire import Client
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much one call, one key and one outage may take."""
+
+    body_bytes: int
+    requests_per_minute: int
+    snapshot_age: timedelta
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts of one gateway process."""
+
+    current: Current
+    spool: Spool
+    client: Client
+    bounds: Bounds
+    metrics: Metrics = field(default_factory=Metrics)
+    limiter: RateLimiter = field(default_factory=RateLimiter)

@@ -1,0 +1,18 @@
+"""One cast for all cases of a module: made in a transaction that is never committed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+
+from tests.access.worlds import Stage, build_stage
+
+
+@pytest.fixture(scope="module")
+def stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[Stage]:
+    with django_db_blocker.unblock(), transaction.atomic():
+        cache.clear()
+        yield build_stage()
+        transaction.set_rollback(True)
