@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import DecimalField, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
 
 from billing import meters
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
@@ -115,9 +116,10 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
     )
 
 
-def _display(meter: str) -> tuple[str, int]:
+def _display(meter: str) -> tuple[str | Promise, int]:
+    # Left untranslated: a page and a document of the same invoice may be in two languages.
     known = meters.declared().get(meter)
-    return ("", 1) if known is None else (str(known.display_unit), known.display_divisor)
+    return ("", 1) if known is None else (known.display_unit, known.display_divisor)
 
 
 def _issued_line(line: InvoiceLine) -> LineDetail:

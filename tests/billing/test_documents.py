@@ -7,11 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.utils.translation import gettext_lazy, override
 from fontTools.ttLib import TTFont
 
 from billing.adapters.csv import escaped, invoice_csv
 from billing.adapters.pdf import FONTS, GETA, invoice_pdf, printable
-from billing.adapters.wording import CHINESE, words
+from billing.adapters.wording import CHINESE, unit, words
 from billing.seed import read_price_seed
 from tests.factories.invoices import sample_invoice, sample_line
 
@@ -69,3 +70,13 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_text(text: str) -> None:
     rows = list(csv.reader(io.StringIO(invoice_csv(hostile, "en").decode("utf-8-sig"))))
     assert rows[1][5] == f"'{text}"
     assert rows[1][14] == "1.00"
+
+
+@pytest.mark.parametrize("working_in", ["en", "zh-hans"])
+def test_a_unit_is_in_the_documents_language_whatever_the_page_is_in(working_in: str) -> None:
+    line = sample_line(1, display_unit=gettext_lazy("card-hour"))
+    with override(working_in):
+        assert (unit(line.display_unit, "en"), unit(line.display_unit, "zh-hans")) == (
+            "card-hour",
+            "卡时",
+        )
