@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import translation
 
 from appliances.commands import progress
 from appliances.commands.deployments import (
@@ -194,10 +195,11 @@ def test_one_that_never_starts_is_given_up_and_says_so(alice: Customer) -> None:
     look(made)
     probed(made, UNWELL)
     late = progress.STARTING_LIMIT
-    assert look(made, late).state is S.STOPPING
+    with translation.override("en"):
+        assert look(made, late).state is S.STOPPING
     engine_says(made, WorkloadState.ENDED, now=NOW + late, exit_code=0)
     assert look(made, late).state is S.FAILED
-    assert stored(made).reason == f"It was starting for too long. The last look: {UNWELL.detail}"
+    assert stored(made).reason == f"It was Starting for too long. The last look: {UNWELL.detail}"
 
 
 def test_a_stop_that_takes_too_long_is_asked_again_and_not_given_up(alice: Customer) -> None:
