@@ -1,11 +1,11 @@
 """Filling the catalogue, and putting appliances on sale or taking them off."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from appliances import catalogue_seed as seed
@@ -63,38 +63,67 @@ def load_seed(*, actor: Actor, now: datetime) -> LoadReport:
     deleted, and an appliance whose licence was found unfit for sale is delisted.
     """
     require(actor, Permission.CATALOGUE_MANAGE)
-    created = 0
-    for code, row in seed.launch_profiles().items():
-        created += LaunchProfile.objects.update_or_create(code=code, defaults=_profile(code, row))[
-            1
-        ]
-    for chip, row in seed.chip_memory_rows().items():
-        created += ChipMemory.objects.update_or_create(chip=chip, defaults=_memory(row))[1]
-    profiles = {profile.code: profile for profile in LaunchProfile.objects.all()}
-    kept: set[int] = set()
-    for row in seed.appliance_rows():
-        defaults = _appliance(row)
-        _delist_unfit(actor, str(row["id"]), Resale(defaults["resale"]), now)
-        appliance, fresh = Appliance.objects.update_or_create(code=row["id"], defaults=defaults)
-        created += fresh
-        for version in seed.versions(row):
-            stored, fresh = Version.objects.update_or_create(
-                appliance=appliance,
-                chip=version.chip,
-                precision=version.precision,
-                defaults=_version(version, profiles, row),
-            )
-            created += fresh
-            kept.add(stored.pk)
-    gone = Version.objects.exclude(pk__in=kept).filter(withdrawn_at=None)
-    withdrawn = gone.update(withdrawn_at=now)
-    return LoadReport(
-        appliances=len(seed.appliance_rows()),
-        versions=len(kept),
-        profiles=len(profiles),
-        created=created,
-        withdrawn=withdrawn,
+    rows = seed.appliance_rows()
+    before = _rows_stored()
+    profiles = _upsert(
+        LaunchProfile,
+        ["code"],
+        [_profile(code, row) for code, row in seed.launch_profiles().items()],
     )
+    _upsert(
+        ChipMemory, ["chip"], [_memory(chip, row) for chip, row in seed.chip_memory_rows().items()]
+    )
+    shapes = [_appliance(row) for row in rows]
+    for shape in shapes:
+        _delist_unfit(actor, str(shape["code"]), Resale(shape["resale"]), now)
+    _upsert(Appliance, ["code"], shapes)
+    profile_ids = dict(LaunchProfile.objects.values_list("code", "pk"))
+    appliance_ids = dict(Appliance.objects.values_list("code", "pk"))
+    versions = [
+        _version(version, appliance_ids[row["id"]], profile_ids[version.profile], row)
+        for row in rows
+        for version in seed.versions(row)
+    ]
+    _upsert(Version, ["appliance_id", "chip", "precision"], versions)
+    return LoadReport(
+        appliances=len(rows),
+        versions=len(versions),
+        profiles=len(profiles),
+        created=_rows_stored() - before,
+        withdrawn=_withdraw_others(versions, now),
+    )
+
+
+def _upsert(
+    model: type[models.Model], key: list[str], rows: list[dict[str, Any]]
+) -> list[models.Model]:
+    """Insert what is new and update the rest, in one statement; other columns stay."""
+    others = [name for name in rows[0] if name not in key]
+    return model._default_manager.bulk_create(
+        [model(**row) for row in rows],
+        update_conflicts=True,
+        unique_fields=[name.removesuffix("_id") for name in key],
+        update_fields=[name.removesuffix("_id") for name in others],
+    )
+
+
+def _rows_stored() -> int:
+    return sum(
+        model._default_manager.count() for model in (LaunchProfile, ChipMemory, Appliance, Version)
+    )
+
+
+def _withdraw_others(versions: list[dict[str, Any]], now: datetime) -> int:
+    """What the files no longer name is not offered any more; what runs of it keeps running."""
+    kept = {(row["appliance_id"], row["chip"], row["precision"]) for row in versions}
+    gone = [
+        pk
+        for pk, *key in Version.objects.filter(withdrawn_at=None).values_list(
+            "pk", "appliance_id", "chip", "precision"
+        )
+        if tuple(key) not in kept
+    ]
+    return Version.objects.filter(pk__in=gone).update(withdrawn_at=now)
 
 
 def submit(*, actor: Actor, code: str, now: datetime) -> Appliance:
@@ -170,8 +199,10 @@ def _delist_unfit(actor: Actor, code: str, resale: Resale, now: datetime) -> Non
         delist(actor=actor, code=code, reason=reason, now=now)
 
 
-def _profile(code: str, row: seed.Row) -> dict[str, object]:
+# Columns of one row by name: their values have the columns' many types.
+def _profile(code: str, row: seed.Row) -> dict[str, Any]:
     return {
+        "code": code,
         "runtime": RUNTIMES.get(code.rsplit("-", 1)[-1], "profile"),
         "image": row["image"],
         "env": row["env"],
@@ -183,9 +214,10 @@ def _profile(code: str, row: seed.Row) -> dict[str, object]:
     }
 
 
-def _memory(row: seed.Row) -> dict[str, object]:
+def _memory(chip: str, row: seed.Row) -> dict[str, Any]:
     measured = str(row["basis"]).startswith("measured")
     return {
+        "chip": chip,
         "nominal_gb": Decimal(str(row["nominal_gb"])),
         "usable_gib": Decimal(str(row["usable_gib"])),
         "node_cards": row["node_size"],
@@ -214,9 +246,10 @@ def _api(text: str) -> Api:
     return found[min(found)]
 
 
-def _appliance(row: seed.Row) -> dict[str, object]:
+def _appliance(row: seed.Row) -> dict[str, Any]:
     answer = row["commercial_resale_ok"]
     return {
+        "code": row["id"],
         "name_zh": row["name_zh"],
         "name_en": seed.name_en(row),
         "description_zh": row.get("description_zh", ""),
@@ -249,12 +282,15 @@ def _appliance(row: seed.Row) -> dict[str, object]:
 
 
 def _version(
-    version: seed.SeedVersion, profiles: Mapping[str, LaunchProfile], row: seed.Row
-) -> dict[str, object]:
+    version: seed.SeedVersion, appliance_id: int, profile_id: int, row: seed.Row
+) -> dict[str, Any]:
     own = version.engine_kind != ""
     return {
+        "appliance_id": appliance_id,
+        "chip": version.chip,
+        "precision": version.precision,
         "engine_kind": version.engine_kind,
-        "profile": profiles[version.profile],
+        "profile_id": profile_id,
         "alternative_profiles": list(version.alternative_profiles),
         "extra_args": list(version.extra_args),
         "min_cards": version.min_cards,

@@ -7,29 +7,22 @@ from django.db.models import Q, QuerySet
 
 from appliances.models import LIVE_STATES, Deployment, DeploymentState
 from common.errors import NotFound
+from common.paging import Page, newest_first
 from tenants.permissions import Actor, Permission, require
 
-PAGE = 50
 S = DeploymentState
 
 
 def visible_to(actor: Actor) -> QuerySet[Deployment]:
-    """The deployments in scope that the actor may see, newest first."""
+    """The deployments in scope that the actor may see."""
     require(actor, Permission.DEPLOYMENT_READ, actor.tenant_id)
     rows = Deployment.objects.select_related("project", "version__appliance", "version__profile")
-    rows = rows.order_by("-created_at", "-pk")
     return rows.filter(project_id=actor.project_id) if actor.project_id else rows
 
 
-def page(
-    *, actor: Actor, after: tuple[datetime, UUID] | None = None, size: int = PAGE
-) -> list[Deployment]:
-    """One page by keyset: ``after`` is (created_at, id) of the last row already shown."""
-    rows = visible_to(actor)
-    if after is not None:
-        created_at, pk = after
-        rows = rows.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, pk__lt=pk))
-    return list(rows[:size])
+def page(*, actor: Actor, cursor: str | None = None, limit: int = 50) -> Page[Deployment]:
+    """One page, newest first. Raises: PermissionRefused, InvalidInput."""
+    return newest_first(visible_to(actor), cursor=cursor, limit=limit)
 
 
 def one(*, actor: Actor, deployment_id: UUID) -> Deployment:

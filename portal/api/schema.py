@@ -175,8 +175,17 @@ def share_refusals(result: Document, generator: SchemaGenerator, **kwargs: Any) 
     return result
 
 
-def document() -> Document:
-    """The whole document, in English as its committed copy is."""
-    with override("en"):
+class EnglishGenerator(SchemaGenerator):  # type: ignore[misc]  # publishes no types
+    """Makes the document in English, whatever language the process speaks."""
+
+    def get_schema(self, *args: Any, **kwargs: Any) -> Document:
+        with override("en"):
+            made: Document = super().get_schema(*args, **kwargs)
+        return made
+
+
+def document(language: str = "en") -> Document:
+    """The whole document, its explanations in ``language`` where they are translated."""
+    with override(language):
         made: Document = SchemaGenerator().get_schema(request=None, public=True)
     return made

@@ -1,5 +1,6 @@
 """The gateway as an ASGI application: routes, its own pages, and what starts and ends with it."""
 
+import hmac
 import json
 import logging
 import time
@@ -14,7 +15,7 @@ from common.clock import utc_now
 from portal.gateway import admission, calls, errors
 from portal.gateway.background import Bill, Current, Flusher, Loop, Take
 from portal.gateway.errors import Refusal
-from portal.gateway.http import ClientLeft, Receive, Scope, Send, answer, refuse
+from portal.gateway.http import ClientLeft, Receive, Scope, Send, answer, bearer, refuse
 from portal.gateway.metrics import CONTENT_TYPE, Metrics
 from portal.gateway.runtime import Bounds, Runtime
 from portal.gateway.spool import Spool
@@ -130,7 +131,7 @@ class Gateway:
             _only("GET", method)
             return await _models(runtime, path, scope, send)
         page = PAGES.get(path)
-        if page is None:
+        if page is None or (path == "/metrics" and not _may_measure(scope)):
             raise errors.unknown_route(path)
         _only("GET", method)
         return await _answer_page(send, page(runtime))
@@ -149,6 +150,13 @@ def refreshing(current: Current) -> Callable[[], None]:
 def _only(allowed: str, method: str) -> None:
     if method != allowed:
         raise errors.wrong_method(method, allowed)
+
+
+def _may_measure(scope: Scope) -> bool:
+    """The numbers are open, or for whoever holds the token; to others they do not exist."""
+    wanted = settings.METRICS_TOKEN.encode()
+    given = bearer(scope) or b""
+    return settings.METRICS_OPEN or (bool(wanted) and hmac.compare_digest(given, wanted))
 
 
 async def _models(runtime: Runtime, path: str, scope: Scope, send: Send) -> int:

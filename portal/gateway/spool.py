@@ -7,6 +7,7 @@ the same records over again, and their ids make the second time harmless. Folder
 are found by their free lock and flushed by whoever is alive.
 """
 
+import errno
 import fcntl
 import json
 import logging
@@ -155,10 +156,13 @@ class Spool:
 
     def _write(self, line: bytes) -> None:
         """One whole line or nothing: a part that was written is cut off again."""
-        written = os.write(self._descriptor, line)
-        if written != len(line):
+        try:
+            written = os.write(self._descriptor, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
+        except OSError:
             os.ftruncate(self._descriptor, self._size)
-            raise OSError(f"only {written} of {len(line)} bytes were written")
+            raise
         self._size += len(line)
 
     def _seal(self) -> None:

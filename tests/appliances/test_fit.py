@@ -79,9 +79,7 @@ def test_the_catalogue_has_every_row() -> None:
 
 
 @pytest.mark.parametrize(("row", "chip", "need"), ROWS)
-def test_the_arithmetic_agrees_with_the_catalogue(
-    row: seed.Row, chip: str, need: seed.Row
-) -> None:
+def test_the_arithmetic_agrees_with_the_catalogue(row: seed.Row, chip: str, need: seed.Row) -> None:
     verdict = judge(shape(row, need["precision"]), memory(chip))
     assert verdict.cards == need["min_cards"]
     assert verdict.nodes == need["nodes"]

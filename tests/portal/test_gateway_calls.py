@@ -28,7 +28,7 @@ from tests.factories.gateway import (
     spooled,
     target,
 )
-from tests.factories.model_server import StubModel, completion
+from tests.model_server import StubModel, completion
 
 T = TypeVar("T")
 
