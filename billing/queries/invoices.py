@@ -38,6 +38,8 @@ class InvoiceRow:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    currency: str
+    content_hash: str
     cursor: str
 
     @property
@@ -69,6 +71,8 @@ def invoice_list(
             tax=row.tax,
             gross=row.gross,
             paid=row.paid,
+            currency=row.currency,
+            content_hash=row.content_hash,
             cursor=f"{row.issued_at.isoformat()}|{row.pk}",
         )
         for row in rows.order_by("-issued_at", "-pk")[:limit]
