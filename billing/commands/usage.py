@@ -139,7 +139,7 @@ def _staged(
     content = f"{series.key.int}|{microseconds(event.at)}|{event.quantity}|{event.subject}"
     payload = hashlib.md5(content.encode(), usedforsecurity=False)
     return Staged(
-        index=index,
+        position=index,
         key=identity.hexdigest(),
         payload=payload.hexdigest(),
         series=series.key,
@@ -163,7 +163,7 @@ def _count(
         before = dict(EventKey.objects.filter(key__in=known).values_list("key", "payload"))
         for key in known:
             row = staged[key.hex]
-            faults[row.index] = DUPLICATE if before[key].hex == row.payload else CONFLICT
+            faults[row.position] = DUPLICATE if before[key].hex == row.payload else CONFLICT
 
 
 def _result(event: UsageEvent, fault: Fault | None) -> EventResult:

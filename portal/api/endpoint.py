@@ -18,7 +18,6 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.renderers import JSONRenderer
@@ -207,9 +206,8 @@ class Endpoint(APIView):
                 idempotency.finish(actor=actor, key=key, status=operation.status, body=body)
         return HttpResponse(body, status=operation.status, content_type=JSON)
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> Any:
+    # DRF takes any response of Django's here; its stubs know only its own.
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
         if self._allowance is not None:
             left = max(self._allowance.remaining, 0)

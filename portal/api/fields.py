@@ -124,9 +124,7 @@ class Instant(serializers.DateTimeField):
         except OverflowError:
             self.fail("no_offset")
 
-    def to_representation(self, value: Any) -> str | None:
-        if value is None:
-            return None
+    def to_representation(self, value: Any) -> str:
         text: str = value.astimezone(UTC).isoformat(timespec="microseconds")
         return text.replace(".000000", "").replace("+00:00", "Z")
 

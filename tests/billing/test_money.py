@@ -142,73 +142,54 @@ def test_the_statement_shows_movements_newest_first_page_by_page(alice: Organisa
 # The database without our guards.
 
 
-def sides(tenant: Organisation) -> tuple[LedgerTransaction, list[LedgerAccount]]:
-    movement = LedgerTransaction.objects.create(
-        tenant=tenant, kind="test", idem_key=str(uuid4()), booked_at=make.NOW
-    )
-    return movement, list(LedgerAccount.objects.filter(tenant=tenant).order_by("kind"))
-
-
-def entries(
-    tenant: Organisation, movement: LedgerTransaction, *legs: tuple[int, LedgerAccount, str]
-) -> list[LedgerEntry]:
-    return [
-        LedgerEntry(
-            tenant=tenant, transaction=movement, line=line, account=side, amount=Decimal(amount)
+def write_legs(tenant: Organisation, *legs: tuple[int, str, str], into: str | None = None) -> None:
+    """Write (line, kind, amount) legs in one statement, into a new or an existing movement."""
+    with transaction.atomic(), tenant_scope(tenant.pk):
+        movement = (
+            LedgerTransaction.objects.create(
+                tenant=tenant, kind="test", idem_key=str(uuid4()), booked_at=make.NOW
+            )
+            if into is None
+            else LedgerTransaction.objects.get(tenant=tenant, kind=into)
         )
-        for line, side, amount in legs
-    ]
+        LedgerEntry.objects.bulk_create(
+            LedgerEntry(
+                tenant=tenant,
+                transaction=movement,
+                line=line,
+                account=LedgerAccount.objects.get(tenant=tenant, kind=kind),
+                amount=Decimal(amount),
+            )
+            for line, kind, amount in legs
+        )
 
 
 def test_an_unbalanced_transaction_is_refused_by_the_database(alice: Organisation) -> None:
     pay_in(alice, "100.00")
-    with (
-        pytest.raises(IntegrityError, match="sums to zero"),
-        transaction.atomic(),
-        tenant_scope(alice.pk),
-    ):
-        movement, (cash, wallet) = sides(alice)
-        LedgerEntry.objects.bulk_create(
-            entries(alice, movement, (1, cash, "5"), (2, wallet, "-4.999999"))
-        )
+    with pytest.raises(IntegrityError, match="sums to zero"):
+        write_legs(alice, (1, "cash", "5"), (2, "wallet", "-4.999999"))
     assert stands(alice).balance == 100
     assert broken() == ()
 
 
 def test_legs_written_one_by_one_are_refused_by_the_database(alice: Organisation) -> None:
     pay_in(alice, "100.00")
-    with (
-        pytest.raises(DatabaseError, match="in one statement"),
-        transaction.atomic(),
-        tenant_scope(alice.pk),
-    ):
-        movement, (cash, _) = sides(alice)
-        LedgerEntry.objects.bulk_create(entries(alice, movement, (1, cash, "5")))
+    with pytest.raises(DatabaseError, match="in one statement"):
+        write_legs(alice, (1, "cash", "5"))
+    assert stands(alice).balance == 100
 
 
 def test_nothing_is_added_to_a_transaction_later(alice: Organisation) -> None:
     pay_in(alice, "100.00")
-    with (
-        pytest.raises(DatabaseError, match="in one statement"),
-        transaction.atomic(),
-        tenant_scope(alice.pk),
-    ):
-        _, (cash, wallet) = sides(alice)
-        movement = LedgerTransaction.objects.get(tenant=alice, kind="top_up")
-        LedgerEntry.objects.bulk_create(entries(alice, movement, (3, cash, "5"), (4, wallet, "-5")))
+    with pytest.raises(DatabaseError, match="in one statement"):
+        write_legs(alice, (3, "cash", "5"), (4, "wallet", "-5"), into="top_up")
+    assert stands(alice).balance == 100
 
 
 def test_a_wallet_below_zero_is_refused_by_the_database(alice: Organisation) -> None:
     pay_in(alice, "100.00")
-    with (
-        pytest.raises(IntegrityError, match="never_negative"),
-        transaction.atomic(),
-        tenant_scope(alice.pk),
-    ):
-        movement, (cash, wallet) = sides(alice)
-        LedgerEntry.objects.bulk_create(
-            entries(alice, movement, (1, cash, "-100.01"), (2, wallet, "100.01"))
-        )
+    with pytest.raises(IntegrityError, match="never_negative"):
+        write_legs(alice, (1, "cash", "-100.01"), (2, "wallet", "100.01"))
     assert stands(alice).balance == 100
 
 
