@@ -19,4 +19,4 @@ lock:
 
 openapi:
 	DATABASE_URL=postgresql://nobody@localhost/none DJANGO_SETTINGS_MODULE=portal.settings.test \
-	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+	.venv/bin/python manage.py spectacular --lang en --validate --fail-on-warn --file docs/openapi.yaml

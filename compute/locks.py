@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import DomainError
 from compute.models import Pool
 
+GIVE_UP = "SET LOCAL lock_timeout = '3s'"
+
 
 class PoolBusy(DomainError):
     """Others are taking from this pool right now; nothing was changed."""
@@ -28,13 +30,10 @@ def lock_pool(pool_id: int) -> Pool:
 
     Raises: PoolBusy after three seconds.
     """
-    _give_up_after_three_seconds()
     try:
-        return (
-            Pool.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("chip", "cluster__centre")
-            .get(pk=pool_id)
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(GIVE_UP)
+        return Pool.objects.select_for_update(no_key=True).get(pk=pool_id)
     except OperationalError as error:
         raise PoolBusy from error
 
@@ -44,20 +43,15 @@ def lock_allowance(tenant_id: UUID) -> None:
 
     Raises: PoolBusy after three seconds.
     """
-    _give_up_after_three_seconds()
     try:
         with connection.cursor() as cursor:
+            cursor.execute(GIVE_UP)
             cursor.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
                 [f"compute.allowance:{tenant_id}"],
             )
     except OperationalError as error:
         raise PoolBusy from error
-
-
-def _give_up_after_three_seconds() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '3s'")
 
 
 @contextmanager

@@ -95,6 +95,15 @@ class Channel(pgmq.Channel):  # type: ignore[misc]
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
         return f"{plain[: LONGEST_QUEUE_NAME - 13]}_{digest}"
 
+    def _maybe_enable_notify(self, queue: str, queue_name: str | None = None) -> None:
+        # A queue is declared by whoever sends to it; only a consumer needs a connection to listen.
+        if queue_name is None:
+            super()._maybe_enable_notify(queue)
+        else:
+            self.pgmq.enable_notify(
+                queue_name, throttle_interval_ms=self.notify_throttle_interval_ms
+            )
+
     def _pgmq_send_kwargs(self, message: dict[str, Any]) -> dict[str, Any]:
         # The message's body has the headers too, and a broadcast that carries them a second time
         # calls a function that the SQL does not have (pgmq 1.1.4).

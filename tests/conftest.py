@@ -11,6 +11,11 @@ from django.db import connections
 from psycopg import sql
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the catalogues before the first sentence is looked up: Django reads them once."""
+    call_command("compilecatalogues", verbosity=0)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     """Make a fresh database as its owner; the tests then work as ``acp_app``."""

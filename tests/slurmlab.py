@@ -1,22 +1,21 @@
 """A Slurm laboratory on one machine: real daemons, emulated nodes, no systemd, loopback only.
 
 Starts munged, a private MariaDB, slurmdbd, slurmctld and one slurmd a node, as root or as any
-ordinary user, on ports found free. Every daemon dies with the process that made the laboratory,
-and ``down`` ends whatever a job left behind. Cards are links to /dev/null, so Slurm hands out real
+ordinary user, on ports found free. A reaper ends everything when the laboratory goes down, and also
+when the process that made it is killed. Cards are links to /dev/null, so Slurm hands out real
 card numbers. Needs Debian's packages munge, slurmctld, slurmd, slurm-client, slurmdbd,
 slurm-wlm-basic-plugins, slurm-wlm-mysql-plugin and mariadb-server-core.
 
-By hand: ``python -m tests.slurmlab /some/folder`` keeps one up until Enter is pressed.
+By hand: ``python -m tests.slurmlab /some/folder`` keeps one up until Enter is pressed; a second
+argument makes it a small one of a single node.
 """
 
-import ctypes
 import getpass
 import os
 import pwd
 import random
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -27,11 +26,11 @@ from pathlib import Path
 from types import TracebackType
 
 from tests import slurmlab_conf as conf
+from tests.slurmlab_reaper import strays
 
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd")
 ADMIN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+REAPER = Path(__file__).parent / "slurmlab_reaper.py"
 
 
 class LabFailed(Exception):
@@ -62,6 +61,7 @@ class SlurmLab:
         self.conf_path = self.base / "etc/slurm.conf"
         self.spool = self.base / "out"
         self.daemons: dict[str, Daemon] = {}
+        self.reaper: subprocess.Popen[bytes] | None = None
         nodes = sum(kind.nodes for kind in kinds)
         self.port = _free_block(nodes + 3)  # database, slurmdbd, slurmctld, then the nodes
         self.env = {
@@ -109,6 +109,11 @@ class SlurmLab:
     # Life.
 
     def up(self) -> None:
+        self.reaper = subprocess.Popen(
+            [sys.executable, str(REAPER), str(self.conf_path)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         self._write()
         self._start_munge()
         self._start_database()
@@ -129,23 +134,12 @@ class SlurmLab:
         for names in (nodes, ["slurmctld"], ["slurmdbd"], ["mariadbd"], ["munged"]):
             for name in names:
                 self._end(name)
-        for pid in self.strays():
-            _signal(pid, signal.SIGKILL)
-        self._wait("nothing is left", lambda: not self.strays(), timeout=10)
+        if self.reaper:
+            self.reaper.communicate(timeout=60)
 
     def strays(self) -> list[int]:
-        """Processes that carry this laboratory's configuration in their environment."""
-        mark = f"SLURM_CONF={self.conf_path}\0".encode()
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (folder / "environ").read_bytes() + b"\0"
-                state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            except OSError:
-                continue
-            if mark in environment and state != "Z" and int(folder.name) != os.getpid():
-                found.append(int(folder.name))
-        return found
+        """Processes that belong to this laboratory."""
+        return strays(str(self.conf_path))
 
     # Faults.
 
@@ -244,7 +238,6 @@ class SlurmLab:
                 stderr=log,
                 start_new_session=True,
                 cwd=self.base,
-                preexec_fn=_die_with_parent,
                 **switch,  # type: ignore[call-overload]  # the three account arguments
             )
         self.daemons[name] = Daemon(name, process, tuple(argv), user)
@@ -279,17 +272,6 @@ class SlurmLab:
             time.sleep(0.05)
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
 def _is_open(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.3)
@@ -316,9 +298,10 @@ def _taken(port: int) -> bool:
 
 def main() -> None:
     started = time.monotonic()
-    with SlurmLab(Path(sys.argv[1])) as lab:
+    kinds = conf.SIXTEEN_NODES if len(sys.argv) < 3 else conf.ONE_NODE
+    with SlurmLab(Path(sys.argv[1]), kinds) as lab:
         print(f"up after {time.monotonic() - started:.1f} s")
-        print(f"export SLURM_CONF={lab.conf_path}")
+        print(f"export SLURM_CONF={lab.conf_path}", flush=True)
         input("Enter ends it. ")
 
 

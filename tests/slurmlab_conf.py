@@ -29,6 +29,8 @@ SIXTEEN_NODES = (
     Kind("dcu", nodes=3, cards=4, sockets=2, cores=32, memory_mib=512_000),
 )
 
+ONE_NODE = (Kind("dcu", nodes=1, cards=4, sockets=2, cores=32, memory_mib=512_000),)
+
 
 def files(
     *,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from appliances.commands.deployments import STOPPING_LIMIT, begin_stopping
 from appliances.models import LIVE_STATES, TRANSITIONS, Deployment, DeploymentState
@@ -52,7 +53,7 @@ def look(*, actor: Actor, deployment_id: UUID, now: datetime) -> Look | None:
     if deployment is None:
         return None
     if deployment.state in LIVE_STATES:
-        workload = Workload.objects.filter(pk=deployment.workload_id).first()
+        workload = _workload_of(deployment)
         if workload is not None:
             _follow(actor, deployment, workload, now)
         _enforce_deadline(actor, deployment_id, now)
@@ -93,6 +94,12 @@ def record_probe(
 def _found(deployment_id: UUID) -> Deployment | None:
     rows = Deployment.objects.select_related("version__appliance", "version__profile")
     return rows.filter(pk=deployment_id).first()
+
+
+def _workload_of(deployment: Deployment) -> Workload | None:
+    if deployment.workload_id is None:
+        return None
+    return Workload.objects.filter(pk=deployment.workload_id).first()
 
 
 def _follow(actor: Actor, deployment: Deployment, workload: Workload, now: datetime) -> None:
@@ -150,9 +157,9 @@ def _enforce_deadline(actor: Actor, deployment_id: UUID, now: datetime) -> None:
             deadline_at=now + STOPPING_LIMIT
         )
         return
-    reason = f"It was {late.state} for too long."
+    reason = _("It was %(state)s for too long.") % {"state": late.get_state_display()}
     if late.reason:
-        reason = f"{reason} The last look: {late.reason}"
+        reason = _("%(what)s The last look: %(seen)s") % {"what": reason, "seen": late.reason}
     begin_stopping(actor=actor, deployment=late, reason=reason, gave_up=True, now=now)
 
 

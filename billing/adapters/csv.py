@@ -60,10 +60,10 @@ def invoice_csv(invoice: InvoiceDetail, language: str) -> bytes:
             unit(line.display_unit, language),
             f"{line.price_per_unit.normalize():f}",
             invoice.currency,
-            str(line.net),
+            f"{line.net:.2f}",
             f"{line.tax_rate.normalize():f}",
-            str(line.tax),
-            str(line.gross),
+            f"{line.tax:.2f}",
+            f"{line.gross:.2f}",
         )
         writer.writerow([escaped(cell) for cell in cells])
     return b"\xef\xbb\xbf" + out.getvalue().encode()

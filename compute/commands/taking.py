@@ -5,7 +5,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import DomainError, NotFound
-from tenants.models import Organisation, OrganisationState, Project
+from tenants.models import OrganisationState, Project
 from tenants.permissions import Actor, Permission, require
 
 
@@ -29,13 +29,12 @@ def project_for(actor: Actor, permission: Permission, project_id: UUID) -> Proje
     Raises: NotFound, PermissionRefused, ProjectArchived, TenantNotActive.
     """
     require(actor, permission)
-    project = Project.objects.filter(pk=project_id).first()
+    project = Project.objects.select_related("tenant").filter(pk=project_id).first()
     if project is None or actor.project_id not in {None, project.pk}:
         raise NotFound
     require(actor, permission, project.tenant_id)
     if project.archived_at is not None:
         raise ProjectArchived
-    state = Organisation.objects.values_list("state", flat=True).get(pk=project.tenant_id)
-    if state != OrganisationState.ACTIVE:
+    if project.tenant.state != OrganisationState.ACTIVE:
         raise TenantNotActive
     return project

@@ -27,19 +27,25 @@ CHECKS: Mapping[str, str] = {
         ) segments ON true
         WHERE covered IS DISTINCT FROM tstzmultirange(tstzrange(NULL, NULL)) OR heads <> 1
     """,
+    # Neighbours that are alike are one segment, so claims are added up at every instant at which
+    # a claim starts or ends or a segment starts, and compared with the segment there.
     "segments hold exactly the sum of the claims": """
-        SELECT segment.profile_id::text FROM compute_segment segment
-        LEFT JOIN LATERAL (
-            SELECT coalesce(sum(claim.cards), 0) AS cards FROM compute_claim claim
-            WHERE claim.profile_id = segment.profile_id AND claim.during && segment.during
-        ) claims ON true
-        WHERE segment.taken <> claims.cards
-    """,
-    "a claim starts and ends on its segments' boundaries": """
-        SELECT claim.subject FROM compute_claim claim
-        JOIN compute_segment segment
-          ON segment.profile_id = claim.profile_id AND segment.during && claim.during
-        WHERE NOT segment.during <@ claim.during
+        WITH turns AS (
+            SELECT profile_id, lower(during) AS at, cards FROM compute_claim
+                WHERE NOT isempty(during)
+            UNION ALL
+            SELECT profile_id, upper(during), -cards FROM compute_claim WHERE NOT isempty(during)
+            UNION ALL
+            SELECT profile_id, coalesce(lower(during), '-infinity'), 0 FROM compute_segment
+        ), levels AS (
+            SELECT profile_id, at, sum(sum(cards)) OVER (
+                PARTITION BY profile_id ORDER BY at) AS cards
+            FROM turns GROUP BY profile_id, at
+        )
+        SELECT levels.profile_id::text FROM levels
+        LEFT JOIN compute_segment segment
+          ON segment.profile_id = levels.profile_id AND segment.during @> levels.at
+        WHERE segment.taken IS DISTINCT FROM levels.cards
     """,
     "a reservation's profile has the cards of its claim": """
         SELECT claim.subject FROM compute_profile profile

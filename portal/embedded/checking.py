@@ -10,9 +10,15 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from portal.embedded.chromium import chromium
 from portal.embedded.postgres import embedded_postgres
@@ -22,7 +28,10 @@ from portal.embedded.state import ROOT
 
 CODE = ("portal", "appliances", "compute", "billing", "tenants", "common")
 OPENAPI = ROOT / "docs" / "openapi.yaml"
+# In one language, whatever catalogues are compiled here.
+OPENAPI_COMMAND = ("spectacular", "--lang", "en", "--validate", "--fail-on-warn", "--file")
 NO_TESTS = 5
+SIGN_IN = "portal_checked"
 MARKERS_OF_FULL = ("slurm", "trace")
 
 
@@ -33,6 +42,7 @@ class Step:
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[], None] | None = None
     # A command's result that must equal a committed file.
     result: Path | None = None
     committed: Path | None = None
@@ -58,14 +68,21 @@ def check(*, full: bool, pytest_arguments: Sequence[str]) -> int:
         with Supervisor(str(folder), environment, folder / "logs", say) as supervisor:
             if database:
                 start_database(supervisor, database)
-            planned = steps(folder, full=full, pytest_arguments=pytest_arguments)
+            planned = steps(
+                folder,
+                database_url=environment["DATABASE_URL"],
+                full=full,
+                pytest_arguments=pytest_arguments,
+            )
             outcomes = [_outcome(supervisor, step) for step in planned]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _conclude(outcomes)
 
 
-def steps(folder: Path, *, full: bool, pytest_arguments: Sequence[str]) -> list[Step]:
+def steps(
+    folder: Path, *, database_url: str, full: bool, pytest_arguments: Sequence[str]
+) -> list[Step]:
     """What is checked, in order. With pytest arguments, or in the full part, only pytest."""
     catalogues = Step("catalogues compile", manage("compilecatalogues"))
     if full or pytest_arguments:
@@ -83,11 +100,12 @@ def steps(folder: Path, *, full: bool, pytest_arguments: Sequence[str]) -> list[
         Step(
             "deploy check",
             manage("check", "--deploy", "--fail-level", "WARNING"),
-            environment=_production(),
+            environment=_production(database_url),
+            prepare=partial(_make_sign_in, database_url),
         ),
         Step(
             "OpenAPI",
-            manage("spectacular", "--validate", "--fail-on-warn", "--file", str(found)),
+            manage(*OPENAPI_COMMAND, str(found)),
             result=found,
             committed=OPENAPI,
         ),
@@ -126,9 +144,24 @@ def _environment(folder: Path, *, browser: bool) -> dict[str, str]:
     return given
 
 
-def _production() -> dict[str, str]:
+def _make_sign_in(owner_url: str) -> None:
+    """The application's own sign-in, which production has and one machine does without."""
+    with psycopg.connect(owner_url, autocommit=True) as server:
+        found = server.execute("SELECT FROM pg_roles WHERE rolname = %s", [SIGN_IN]).fetchone()
+        if found is None:
+            name = sql.Identifier(SIGN_IN)
+            grant = sql.SQL("CREATE ROLE {} LOGIN IN ROLE acp_app, acp_operator")
+            server.execute(grant.format(name))
+
+
+def _production(owner_url: str) -> dict[str, str]:
     """Made-up values of everything production demands."""
+    given = conninfo_to_dict(owner_url)
+    host, port = given.get("host") or "", given.get("port") or "5432"
+    query = urlencode({"host": host, "port": port})
     return {
+        "DATABASE_URL": f"postgresql://{SIGN_IN}@/{given['dbname']}?{query}",
+        "DATABASE_OWNER_URL": owner_url,
         "DJANGO_SETTINGS_MODULE": "portal.settings.prod",
         "SECRET_KEY": secrets.token_urlsafe(64),
         "ALLOWED_HOSTS": "centre.example.org",
@@ -140,6 +173,8 @@ def _production() -> dict[str, str]:
 def _outcome(supervisor: Supervisor, step: Step) -> Outcome:
     say(f"\n== {step.name}")
     started_at = time.monotonic()
+    if step.prepare:
+        step.prepare()
     code = supervisor.once(step.argv, extra=step.environment)
     remark = ""
     if code == NO_TESTS and "pytest" in step.name:

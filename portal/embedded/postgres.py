@@ -39,6 +39,9 @@ SETTINGS = {
     "max_connections": "80",
     "max_wal_size": "512MB",
     "jit": "off",
+    # Fewer server processes: nothing is replicated, and one machine's disk needs no readers.
+    "io_method": "sync",
+    "max_logical_replication_workers": "0",
     "log_timezone": "UTC",
     "timezone": "UTC",
 }

@@ -105,10 +105,8 @@ class Supervisor:
         if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
         size = log.stat().st_size if log.exists() else 0
-        self.processes[plan.name] = Running(
-            plan=plan, log=log, child=self._spawn(plan, log), started_at=time.monotonic(),
-            log_start=size,
-        )  # fmt: skip
+        child = self._spawn(plan, log)
+        self.processes[plan.name] = Running(plan, log, child, time.monotonic(), log_start=size)
 
     def wait_ready(self, *names: str, seconds: float) -> None:
         """Return once all the named processes answer. Raises Refusal with where to look."""

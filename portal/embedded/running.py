@@ -62,6 +62,8 @@ def product_environment(
     (folder / "static").mkdir(exist_ok=True)
     given["PORTAL_STATE_DIR"] = str(folder)
     given["PYTHONUNBUFFERED"] = "1"
+    # With an arena a thread, each process keeps memory that it will never use again.
+    given.setdefault("MALLOC_ARENA_MAX", "2")
     return given
 
 

@@ -1,15 +1,20 @@
 """The database's own refusal, with the application out of the way."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg.types.range import Range
 
 from common.ids import uuid7
 from common.period import Period
 from compute.capacity import Step
+from compute.commands.claims import release
 from compute.models import CapacityChange, Claim, ClaimKind, Pool, Profile, Segment
+from compute.queries.invariants import breaches
 from compute.queries.profiles import steps_of
 from tenants.scoping import operator_scope, tenant_scope
 from tests.factories.compute import HOUR, NOW, Tenant, hours, make_pool
@@ -235,3 +240,61 @@ def test_a_claim_needs_two_ends_and_is_half_open(pool: Pool, during: Range) -> N
             kind=ClaimKind.MAINTENANCE,
             subject="test",
         )
+
+
+def test_claims_that_touch_with_as_many_cards_are_one_segment_and_no_broken_rule(
+    pool: Pool,
+) -> None:
+    with operator_scope():
+        first = _claim(pool.profile_id, 3, 1, 2, kind="maintenance")
+        _claim(pool.profile_id, 3, 2, 3, kind="maintenance")
+        assert _taken(pool.profile_id, 0, 4) == [(8, 0), (8, 3), (8, 0)]
+        assert breaches() == ()
+        Claim.objects.filter(pk=first.pk).update(during=Range(empty=True))
+        assert _taken(pool.profile_id, 0, 4) == [(8, 0), (8, 3), (8, 0)]
+        assert breaches() == ()
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 6), st.integers(0, 8), st.integers(1, 5), st.integers(0, 13)),
+        max_size=12,
+    )
+)
+def test_whatever_is_asked_in_whatever_order_the_segments_are_what_counting_gives(
+    pool: Pool, asked: list[tuple[int, int, int, int]]
+) -> None:
+    """Counting hour by hour is the model; each request is granted exactly when it would fit."""
+    model = [0] * 20
+    with operator_scope(), suppress(_UndoneError), transaction.atomic():
+        for cards, start, length, cut in asked:
+            fits = all(model[hour] + cards <= 8 for hour in range(start, start + length))
+            try:
+                claim = _claim(pool.profile_id, cards, start, start + length, kind="maintenance")
+            except IntegrityError:
+                assert not fits
+                continue
+            assert fits
+            end = min(start + length, max(cut, start))
+            if cut % 2:
+                release(claim.pk, at=NOW + end * HOUR)
+            else:
+                end = start + length
+            for hour in range(start, end):
+                model[hour] += cards
+        period = hours(0, 20)
+        steps = steps_of([pool.profile_id], period)[pool.profile_id]
+        counted = [
+            next(s.taken for s in steps if s.period.start <= at.start < s.period.end)
+            for at in period.hours()
+        ]
+        assert counted == model
+        assert breaches() == ()
+        raise _UndoneError
+
+
+class _UndoneError(Exception):
+    """Takes one example back before the next."""

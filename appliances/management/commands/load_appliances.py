@@ -1,4 +1,4 @@
-"""Load the catalogue the product ships, and put on sale what may be sold where that is asked for."""
+"""Load the catalogue the product ships and, where asked, put on sale what may be sold."""
 
 from django.core.management.base import BaseCommand, CommandParser
 

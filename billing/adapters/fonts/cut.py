@@ -19,10 +19,15 @@ FAMILY = "Noto Sans SC"
 LATIN = frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x180))
 
 
+# In chip makers' and people's names, and in neither level.
+BEYOND_GB2312 = "昇曦燧邃喆堃玥珺璟赟垚彧昉晔曌頔祎翀芃芮莳甯昶暠焜熠祺禔祯镕镓锴"
+
+
 def names() -> set[int]:
     """Latin with its supplement, punctuation, full-width forms, both levels of GB 2312."""
     wanted = set(LATIN) | set(range(0x2010, 0x2040)) | set(range(0x3000, 0x3020))
     wanted |= set(range(0xFF01, 0xFF5F)) | {0xFFE5, 0x2103, 0x20AC}
+    wanted |= {ord(each) for each in BEYOND_GB2312}
     for row in range(0xB0, 0xF8):
         for cell in range(0xA1, 0xFF):
             try:

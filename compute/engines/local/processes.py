@@ -10,7 +10,11 @@ from typing import Final
 
 PROC: Final = Path("/proc")
 # Nothing else of the portal's environment reaches a tenant's work: it holds passwords and keys.
-INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME")
+# The instance's name is how a stopped product finds what it started.
+INHERITED: Final = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME"),
+    "PORTAL_INSTANCE",
+)
 # Each vendor's runtime reads its own variable; all of them name the same cards.
 VISIBLE_CARDS: Final = (
     "CUDA_VISIBLE_DEVICES",
