@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -18,13 +19,14 @@ from appliances.queries.catalogue import one_on_sale
 from appliances.queries.places import Place, places
 from billing.queries.wallet import Standing, standing
 from common.clock import utc_now
-from common.errors import DomainError, FieldError, InvalidInput
+from common.errors import DomainError
 from portal.console.forms import (
     CENTRE,
     CentreInstantField,
     add_refusal,
     address,
     at_centre,
+    checked,
     kept_idem,
     perform,
 )
@@ -55,9 +57,7 @@ class DeployForm(forms.Form):
         required=False,
         help_text=gettext_lazy("What programs send as “model”. Left out, it is the name."),
         error_messages={
-            "invalid": gettext_lazy(
-                "Use up to 63 letters, digits, dots, hyphens and underscores."
-            )
+            "invalid": gettext_lazy("Use up to 63 letters, digits, dots, hyphens and underscores.")
         },
     )
     until = CentreInstantField(
@@ -102,9 +102,7 @@ def deploy(request: ActorRequest, tenant_code: str, appliance_code: str) -> Http
         )
         return address(request, "deployment", made.pk)
 
-    return perform(
-        request, started, shown=lambda refusal: _page(request, appliance_code, refusal)
-    )
+    return perform(request, started, shown=lambda refusal: _page(request, appliance_code, refusal))
 
 
 class _SaidForm(DeployForm):
@@ -114,16 +112,9 @@ class _SaidForm(DeployForm):
     project = forms.UUIDField()
 
 
-def _said(request: ActorRequest) -> dict[str, object]:
-    form = _SaidForm(request.POST)
-    if not form.is_valid():
-        raise InvalidInput(
-            errors=[
-                FieldError(f"/{name}", "invalid", " ".join(told))
-                for name, told in form.errors.items()
-            ]
-        )
-    return {**form.cleaned_data, "project": str(form.cleaned_data["project"])}
+def _said(request: ActorRequest) -> dict[str, Any]:
+    said = checked(_SaidForm(request.POST))
+    return {**said, "project": str(said["project"])}
 
 
 def _page(

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from common.errors import DomainError, NotFound
+from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from portal.requests import ActorRequest
 from tenants.commands.submissions import submit_once
 from tenants.permissions import PermissionRefused
@@ -84,6 +85,19 @@ def kept_idem(request: ActorRequest, refusal: DomainError | None) -> str:
     """The key to show again: the same after a refusal, a new one where that key is used up."""
     used_up = refusal is not None and refusal.code == "idempotency_key_reused"
     return "" if used_up else request.POST.get("idem", "")
+
+
+# What a checked form holds is as various as its fields.
+def checked(form: forms.Form) -> dict[str, Any]:
+    """What a form says. Raises: InvalidInput, each error with its field."""
+    if not form.is_valid():
+        raise InvalidInput(
+            errors=[
+                FieldError(f"/{name}", "invalid", " ".join(told))
+                for name, told in form.errors.items()
+            ]
+        )
+    return form.cleaned_data
 
 
 def add_refusal(

@@ -27,6 +27,7 @@ from portal.console.forms import (
     add_refusal,
     address,
     at_centre,
+    checked,
     kept_idem,
     perform,
 )
@@ -156,13 +157,7 @@ class HoldForm(forms.Form):
 
 
 def _asked(posted: QueryDict) -> Asked:
-    form = HoldForm(posted)
-    if not form.is_valid():
-        errors = [
-            FieldError(f"/{name}", "invalid", " ".join(told)) for name, told in form.errors.items()
-        ]
-        raise InvalidInput(errors=errors)
-    said = form.cleaned_data
+    said = checked(HoldForm(posted))
     if said["ends_at"] <= said["starts_at"]:
         detail = _("The end lies after the start.")
         raise InvalidInput(errors=[FieldError("/ends_at", "reversed", detail)])
@@ -337,9 +332,7 @@ def _quote(chosen: Offer | None, account: Standing) -> dict[str, object] | None:
     }
 
 
-def _next_free(
-    request: HttpRequest, refusal: DomainError | None
-) -> list[tuple[datetime, str]]:
+def _next_free(request: HttpRequest, refusal: DomainError | None) -> list[tuple[datetime, str]]:
     """When the cards that somebody else took first are free again, each with its search."""
     found = refusal.params.get("next_free", ()) if refusal is not None else ()
     times = []

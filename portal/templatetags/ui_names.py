@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import template
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from portal.console.wording import ANSWERS
+from portal.console.wording import ANSWERS, SERVICE_CLASSES
 from portal.templatetags.ui import badge
 
 register = template.Library()
@@ -26,3 +27,9 @@ def fit_badge(answer: str) -> SafeString:
     """Whether an appliance fits, as icon, word and colour."""
     word, tone, icon_name = ANSWERS[str(answer)]
     return badge(word, tone, icon_name)
+
+
+@register.filter
+def dimension(value: str, name: str) -> str | Promise:
+    """A dimension's value, in words where it is a code of ours."""
+    return SERVICE_CLASSES.get(value, value) if name == "service_class" else value

@@ -23,9 +23,7 @@ def submit_once(
     Raises: RequestInFlight after five seconds, KeyReused for other content, and the effect's own.
     """
     _wait_for_turn(actor, key)
-    replay = begin(
-        actor=actor, key=str(key), method="POST", path=path, body_hash=content_hash
-    )
+    replay = begin(actor=actor, key=str(key), method="POST", path=path, body_hash=content_hash)
     if replay is not None:
         return replay.body.decode()
     address = effect()

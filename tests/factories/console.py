@@ -1,4 +1,4 @@
-"""A tenant with one of everything the console shows, made as the product makes it, at real times."""
+"""A tenant with one of everything the console shows, made as the product makes it."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -165,9 +165,7 @@ def held(who: Console, cards: int = 4, start: int = 60, hours: int = 24) -> Rese
 def submitted(who: Console, cards: int = 4, start: int = 120, hours: int = 24) -> Reservation:
     one = held(who, cards, start, hours)
     with tenant_scope(who.id):
-        return reservations.submit(
-            actor=who.actor(), reservation_id=one.pk, now=datetime.now(UTC)
-        )
+        return reservations.submit(actor=who.actor(), reservation_id=one.pk, now=datetime.now(UTC))
 
 
 def active(who: Console, cards: int = 4, hours: int = 24) -> Reservation:
