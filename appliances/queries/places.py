@@ -7,7 +7,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from appliances.commands.deployments import DEFAULT_LENGTH
-from appliances.models import Appliance, Version
+from appliances.models import Appliance, ListingState, Version
+from appliances.queries.catalogue import one_on_sale
 from appliances.queries.fit import PoolVerdict, verdicts
 from billing.queries.prices import PriceMissing, QuoteLine, quote
 from common.period import Period
@@ -47,15 +48,37 @@ class Place:
         return self.free >= self.cards
 
 
-def places(*, actor: Actor, appliance: Appliance, now: datetime) -> tuple[Place, ...]:
-    """Active reservations first, then pools on sale; only where a version runs. Eight statements.
+@dataclass(frozen=True)
+class Offered:
+    """An appliance on sale and where it could run."""
+
+    appliance: Appliance
+    places: tuple[Place, ...]
+
+
+def places(*, actor: Actor, code: str, now: datetime) -> Offered:
+    """Active reservations first, then pools on sale; only where a version runs. Seven statements.
 
     Units: money in the price list's currency for the usual length of a run.
+    Raises: PermissionRefused, NotFound.
     """
     require(actor, Permission.DEPLOYMENT_CREATE, actor.tenant_id)
+    versions = list(
+        Version.objects.filter(
+            appliance__code=code, appliance__listing=ListingState.LISTED, withdrawn_at=None
+        )
+        .select_related("appliance")
+        .order_by("min_cards", "pk")
+    )
+    if not versions:
+        return Offered(one_on_sale(actor=actor, code=code), ())
+    return Offered(versions[0].appliance, _places(actor, versions, now))
+
+
+def _places(actor: Actor, versions: Sequence[Version], now: datetime) -> tuple[Place, ...]:
     found = {
         one.pool.pk: (one, one.version)
-        for one in verdicts(appliance)
+        for one in verdicts(versions[0].appliance, versions)
         if one.version is not None and is_sold(one.pool)
     }
     reservations = Reservation.objects.filter(

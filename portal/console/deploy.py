@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from appliances.commands.deployments import deploy as deploy_appliance
-from appliances.queries.catalogue import one_on_sale
 from appliances.queries.places import Place, places
 from billing.queries.wallet import Standing, standing
 from common.clock import utc_now
@@ -121,8 +120,8 @@ def _page(
     request: ActorRequest, appliance_code: str, refusal: DomainError | None = None
 ) -> HttpResponse:
     now = utc_now()
-    appliance = one_on_sale(actor=request.actor, code=appliance_code)
-    offered = places(actor=request.actor, appliance=appliance, now=now)
+    found = places(actor=request.actor, code=appliance_code, now=now)
+    appliance, offered = found.appliance, found.places
     projects = open_projects(actor=request.actor, tenant_id=request.tenant.pk)
     account = standing(request.tenant.pk)
     wanted = request.POST.get("place") or request.GET.get("place", "")
