@@ -5,6 +5,7 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from billing.meters import Meter, register
+from billing.sources import reserve
 
 TOKENS_IN: Final = "appliances.tokens_in"
 TOKENS_OUT: Final = "appliances.tokens_out"
@@ -15,6 +16,7 @@ TOKENS_SHOWN: Final = 1_000_000
 
 def declare() -> None:
     """Register the meters; called once when the app is ready."""
+    reserve("gateway")
     for code, title in ((TOKENS_IN, _("Tokens in")), (TOKENS_OUT, _("Tokens out"))):
         register(
             Meter(

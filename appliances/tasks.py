@@ -1,6 +1,5 @@
 """Nudges: look at a deployment, and look at all that are due."""
 
-import logging
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,10 +9,9 @@ from appliances.commands import progress
 from appliances.probing import probe as ask
 from appliances.queries import deployments
 from common.clock import utc_now
+from common.nudge import after_commit
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
-
-log = logging.getLogger(__name__)
 
 READY_LOOKED_AT_EVERY = timedelta(seconds=30)
 NEXT_LOOK_SECONDS = 2
@@ -48,13 +46,18 @@ def probe(self: "Task[..., None]", *, deployment_id: str, **_: object) -> None:
         raise self.retry(countdown=NEXT_LOOK_SECONDS)
 
 
-@shared_task(name="appliances.sweep", soft_time_limit=240)
+@shared_task(name="appliances.look", soft_time_limit=120)
+def look(*, deployment_id: str, **_: object) -> None:
+    """Look at one deployment once."""
+    look_and_probe(UUID(deployment_id))
+
+
+@shared_task(name="appliances.sweep")
 def sweep(**_: object) -> None:
-    """Look at every deployment that is due: whatever was killed half-way is finished here."""
+    """Wake a worker for each deployment that is due: what was killed half-way is finished so.
+
+    Each is looked at by itself, so a model server that does not answer holds up nobody else.
+    """
     with operator_scope():
-        due = deployments.due_for_a_look(now=utc_now(), interval=READY_LOOKED_AT_EVERY)
-    for deployment_id in due:
-        try:
-            look_and_probe(deployment_id)
-        except Exception:  # the sweeper's loop: one broken deployment must not hold up the rest
-            log.exception("appliances.sweep.failed", extra={"deployment": str(deployment_id)})
+        for due in deployments.due_for_a_look(now=utc_now(), interval=READY_LOOKED_AT_EVERY):
+            after_commit("appliances.look", deployment_id=due)

@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.utils.functional import Promise
+
 SIX_PLACES = Decimal("0.000001")
 
 
@@ -32,7 +34,7 @@ class LineDetail:
     quantity: int
     unit_price: Decimal
     unit_quantity: int
-    display_unit: str
+    display_unit: str | Promise
     display_divisor: int
     tax_rate: Decimal
     net: Decimal

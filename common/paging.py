@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -31,23 +32,54 @@ def newest_first(rows: QuerySet[M], *, cursor: str | None = None, limit: int = 5
     order and the index ``(tenant_id, id)`` of every tenant-owned table serves it.
     Raises: InvalidInput for a cursor nobody gave out and for a limit outside 1 to 100.
     """
-    if not 1 <= limit <= PAGE_LIMIT:
-        raise InvalidInput(errors=[FieldError("/limit", "out_of_range", str(limit))])
+    check_limit(limit)
     if cursor:
         rows = rows.filter(pk__lt=_opened(rows.model, cursor))
     found = list(rows.order_by("-pk")[: limit + 1])
     more = len(found) > limit
-    return Page(tuple(found[:limit]), _sealed(found[limit - 1]) if more else None)
+    return Page(tuple(found[:limit]), sealed(str(found[limit - 1].pk)) if more else None)
 
 
-def _sealed(row: Model) -> str:
-    return base64.urlsafe_b64encode(str(row.pk).encode()).decode().rstrip("=")
+def in_order(
+    rows: Sequence[T], order: Callable[[T], str], *, cursor: str | None = None, limit: int = 50
+) -> Page[T]:
+    """A short list, already sorted by ``order``, from after ``cursor`` on.
+
+    Raises: InvalidInput for a cursor nobody gave out and for a limit outside 1 to 100.
+    """
+    check_limit(limit)
+    after = opened(cursor) if cursor else None
+    left = [row for row in rows if after is None or order(row) > after]
+    more = len(left) > limit
+    return Page(tuple(left[:limit]), sealed(order(left[limit - 1])) if more else None)
+
+
+def check_limit(limit: int) -> None:
+    """Raises: InvalidInput outside 1 to 100."""
+    if not 1 <= limit <= PAGE_LIMIT:
+        raise InvalidInput(errors=[FieldError("/limit", "out_of_range", str(limit))])
+
+
+def sealed(place: str) -> str:
+    """A place in a list as an opaque cursor."""
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def opened(cursor: str) -> str:
+    """The place a cursor stands for. Raises: InvalidInput for one nobody gave out."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError, ValueError) as error:
+        raise bad_cursor(cursor) from error
+
+
+def bad_cursor(cursor: str) -> InvalidInput:
+    return InvalidInput(errors=[FieldError("/cursor", "invalid", cursor[:40])])
 
 
 def _opened(model: type[Model], cursor: str) -> object:
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-        return model._meta.pk.to_python(text)
-    except (binascii.Error, UnicodeError, ValueError, ValidationError) as error:
-        raise InvalidInput(errors=[FieldError("/cursor", "invalid", cursor[:40])]) from error
+        return model._meta.pk.to_python(opened(cursor))
+    except (ValueError, ValidationError) as error:
+        raise bad_cursor(cursor) from error

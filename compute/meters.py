@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from billing.meters import Meter, register
+from billing.sources import reserve
 
 CARD_SECONDS = "compute.card_seconds"
 RESERVED_CARD_SECONDS = "compute.reserved_card_seconds"
@@ -16,6 +17,7 @@ SECONDS_PER_HOUR = 3600
 
 def declare() -> None:
     """Register the meters; called once when the app is ready."""
+    reserve("compute.engine", "compute.reservation")
     register(
         Meter(
             code=CARD_SECONDS,

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from portal.api.schema import REFUSALS, Document, document
@@ -41,23 +42,24 @@ class OperationDoc:
 
 
 @cache
-def _document() -> Document:
-    return document()
+def _document(language: str) -> Document:
+    return document(language)
 
 
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document, for programs that make clients."""
-    return JsonResponse(_document(), json_dumps_params={"ensure_ascii": False})
+    return JsonResponse(_document("en"), json_dumps_params={"ensure_ascii": False})
 
 
 @require_safe
 def browse(request: HttpRequest) -> HttpResponse:
     """Every operation with its parameters, members, refusals and an example."""
+    whole = _document(get_language() or "en")
     context = {
-        "operations": tuple(_operations(_document())),
+        "operations": tuple(_operations(whole)),
         "refusals": REFUSALS.items(),
-        "info": _document()["info"],
+        "info": whole["info"],
     }
     return render(request, "docs/api.html", context)
 

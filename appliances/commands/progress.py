@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from appliances.commands.deployments import STOPPING_LIMIT, begin_stopping
 from appliances.models import LIVE_STATES, TRANSITIONS, Deployment, DeploymentState
@@ -156,9 +157,9 @@ def _enforce_deadline(actor: Actor, deployment_id: UUID, now: datetime) -> None:
             deadline_at=now + STOPPING_LIMIT
         )
         return
-    reason = f"It was {late.state} for too long."
+    reason = _("It was %(state)s for too long.") % {"state": late.get_state_display()}
     if late.reason:
-        reason = f"{reason} The last look: {late.reason}"
+        reason = _("%(what)s The last look: %(seen)s") % {"what": reason, "seen": late.reason}
     begin_stopping(actor=actor, deployment=late, reason=reason, gave_up=True, now=now)
 
 

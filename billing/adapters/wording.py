@@ -6,6 +6,9 @@ translations happen to be compiled on the machine that prints it again.
 
 from typing import Final
 
+from django.utils.functional import Promise
+from django.utils.translation import override
+
 ENGLISH: Final = "en"
 CHINESE: Final = "zh-hans"
 
@@ -50,6 +53,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 # Display units of meters are declared once, in English, by the app that measures.
 _UNITS: Final[dict[str, str]] = {
+    "card-hour": "卡时",
     "card-hours": "卡时",
     "card-seconds": "卡秒",
     "million tokens": "百万词元",
@@ -64,9 +68,11 @@ def word(name: str, language: str) -> str:
     return chinese if language.startswith("zh") else english
 
 
-def unit(name: str, language: str) -> str:
-    """A display unit in a language; as declared where it has no Chinese word."""
-    return _UNITS.get(name, name) if language.startswith("zh") else name
+def unit(name: str | Promise, language: str) -> str:
+    """A display unit in a language, whatever language this process works in."""
+    with override(language):
+        text = str(name)
+    return _UNITS.get(text, text) if language.startswith("zh") else text
 
 
 def words(language: str) -> dict[str, str]:

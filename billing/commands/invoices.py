@@ -148,10 +148,10 @@ def _write(
     tenant_id: UUID, start: datetime, until: datetime, taken: Sequence[TakenLine], now: datetime
 ) -> Invoice:
     buyer = Organisation.objects.get(pk=tenant_id)
+    keys = (line.rated.key for line in taken)
+    named = {key.project_id for key in keys if key.project_id is not None}
     projects = dict(
-        Project.objects.filter(
-            tenant_id=tenant_id, pk__in={line.rated.key.project_id for line in taken} - {None}
-        ).values_list("pk", "name")
+        Project.objects.filter(tenant_id=tenant_id, pk__in=named).values_list("pk", "name")
     )
     net = sum((line.rated.net for line in taken), Decimal(0))
     tax = sum((line.rated.tax for line in taken), Decimal(0))

@@ -18,7 +18,7 @@ COPY_FROM_ROWS = 1_000
 class Staged(NamedTuple):
     """An event that passed its checks; ``key`` and ``payload`` are MD5 in hexadecimal."""
 
-    index: int
+    position: int
     key: str
     payload: str
     series: UUID
@@ -103,7 +103,7 @@ def count(tenant_id: UUID, rows: Sequence[Staged], numbers: Mapping[UUID, int]) 
     """Write what is new; gives the keys that were known before, which were left alone."""
     with connection.cursor() as cursor:
         if len(rows) < COPY_FROM_ROWS:
-            arrays: dict[str, object] = {
+            arrays: dict[str, list[object]] = {
                 "key": [row.key for row in rows],
                 "payload": [row.payload for row in rows],
                 "series": [numbers[row.series] for row in rows],

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from django.db import transaction
@@ -30,18 +31,26 @@ from billing.usage import (
 from tenants.models import Project
 from tenants.permissions import Actor, Permission, require
 
+NOTHING: Mapping[int, str] = MappingProxyType({})
+
 __all__ = ["EventResult", "EventStatus", "UsageEvent", "record_usage"]
 
 
 @transaction.atomic
 def record_usage(
-    *, actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: datetime
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    unreadable: Mapping[int, str] = NOTHING,
 ) -> tuple[EventResult, ...]:
     """Count a batch of events, each on its own: one bad event never fails the others.
 
     Shape: one result per event, in order. An event seen before is a duplicate, the same id with
     other content a conflict; neither changes anything. What is not counted and not a duplicate is
-    kept as a rejected event.
+    kept as a rejected event. ``unreadable`` names by position what the caller could not make out,
+    with the code of the reason.
     Locks: series, keys and buckets, each in key order, so batches never wait in a circle.
     Raises: PermissionRefused.
     Idempotent: by (tenant, source, id), for ever.
@@ -49,7 +58,7 @@ def record_usage(
     require(actor, Permission.USAGE_INGEST, tenant_id)
 
     bounds = _bounds(actor, tenant_id, events, now)
-    faults, staged, series = _checked(tenant_id, events, bounds)
+    faults, staged, series = _checked(tenant_id, events, bounds, unreadable)
     if staged:
         _count(tenant_id, staged, series, faults)
     statuses = [_result(event, faults.get(index)) for index, event in enumerate(events)]
@@ -84,7 +93,7 @@ def _bounds(actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: da
 
 
 def _checked(
-    tenant_id: UUID, events: Sequence[UsageEvent], bounds: Bounds
+    tenant_id: UUID, events: Sequence[UsageEvent], bounds: Bounds, unreadable: Mapping[int, str]
 ) -> tuple[dict[int, Fault], dict[str, Staged], dict[UUID, SeriesKey]]:
     """Sort the batch into what can be counted, by key, and what cannot, by position."""
     faults: dict[int, Fault] = {}
@@ -94,7 +103,7 @@ def _checked(
     memo: dict[object, SeriesKey | str] = {}
     tenant_hash = hashlib.md5(tenant_id.bytes, usedforsecurity=False)
     for index, event in enumerate(events):
-        fault = text_fault(event) or amount_fault(event, bounds)
+        fault = unreadable.get(index) or text_fault(event) or amount_fault(event, bounds)
         if fault:
             faults[index] = (EventStatus.REJECTED, fault)
             continue
@@ -130,7 +139,7 @@ def _staged(
     content = f"{series.key.int}|{microseconds(event.at)}|{event.quantity}|{event.subject}"
     payload = hashlib.md5(content.encode(), usedforsecurity=False)
     return Staged(
-        index=index,
+        position=index,
         key=identity.hexdigest(),
         payload=payload.hexdigest(),
         series=series.key,
@@ -154,7 +163,7 @@ def _count(
         before = dict(EventKey.objects.filter(key__in=known).values_list("key", "payload"))
         for key in known:
             row = staged[key.hex]
-            faults[row.index] = DUPLICATE if before[key].hex == row.payload else CONFLICT
+            faults[row.position] = DUPLICATE if before[key].hex == row.payload else CONFLICT
 
 
 def _result(event: UsageEvent, fault: Fault | None) -> EventResult:

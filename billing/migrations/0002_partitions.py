@@ -68,8 +68,10 @@ BEGIN
         partition := 'billing_usageevent_' || to_char(day, 'YYYYMMDD');
         CONTINUE WHEN to_regclass(partition) IS NOT NULL;
         PERFORM pg_advisory_xact_lock(hashtext('billing_usageevent'));
-        -- Somebody else may have made it while we waited.
-        CONTINUE WHEN to_regclass(partition) IS NOT NULL;
+        -- Somebody else may have made it while we waited. The catalogue is read as rows, because
+        -- a wait for an advisory lock does not refresh the cache that to_regclass answers from.
+        PERFORM FROM pg_class WHERE relname = partition AND relnamespace = 'public'::regnamespace;
+        CONTINUE WHEN FOUND;
         EXECUTE format('CREATE TABLE %I (LIKE billing_usageevent INCLUDING DEFAULTS '
                        'INCLUDING CONSTRAINTS)', partition);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition);

@@ -15,7 +15,8 @@ class Series(TenantOwned):
     row; events and buckets name the series by its short number instead of repeating the text.
     """
 
-    id = models.BigAutoField(primary_key=True)
+    # Short, where every tenant's own rows have a random one: it is repeated in the largest tables.
+    id = models.BigAutoField(primary_key=True)  # type: ignore[assignment]
     key = models.UUIDField()
     meter = models.CharField(max_length=60)
     project = models.ForeignKey(

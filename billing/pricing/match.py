@@ -5,9 +5,14 @@ from typing import Protocol, TypeVar
 
 
 class Matchable(Protocol):
-    meter: str
-    match: Mapping[str, str]
-    sku: str
+    @property
+    def meter(self) -> str: ...
+
+    @property
+    def match(self) -> Mapping[str, str]: ...
+
+    @property
+    def sku(self) -> str: ...
 
 
 P = TypeVar("P", bound=Matchable)

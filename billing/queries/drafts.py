@@ -87,7 +87,9 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
 
 def period_start_of(tenant_id: UUID, uses: Sequence[SeriesUse]) -> datetime | None:
     """Where the next invoice starts: the end of the last, else the month of the first usage."""
-    last = Invoice.objects.filter(tenant_id=tenant_id).aggregate(end=Max("period_end"))["end"]
+    last: datetime | None = Invoice.objects.filter(tenant_id=tenant_id).aggregate(
+        end=Max("period_end")
+    )["end"]
     if last is not None or not uses:
         return last
     first = min(use.first_hour for use in uses)
@@ -184,8 +186,8 @@ ORDER BY segment.line
 
 
 def segment_values(
-    segments: Sequence[Segment], lines: Sequence[object], until: datetime
-) -> dict[str, object]:
+    segments: Sequence[Segment], lines: Sequence[int] | Sequence[UUID], until: datetime
+) -> dict[str, list[object] | datetime]:
     """The arrays that SEGMENTS reads."""
     return {
         "series": [segment.series_id for segment in segments],

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import DecimalField, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
 
 from billing import meters
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
@@ -16,6 +18,9 @@ from billing.queries.drafts import draft
 from billing.rating import RatedLine
 from common.errors import NotFound
 from tenants.models import Project
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class InvoiceRow:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    currency: str
+    content_hash: str
     cursor: str
 
     @property
@@ -64,14 +71,21 @@ def invoice_list(
             tax=row.tax,
             gross=row.gross,
             paid=row.paid,
+            currency=row.currency,
+            content_hash=row.content_hash,
             cursor=f"{row.issued_at.isoformat()}|{row.pk}",
         )
         for row in rows.order_by("-issued_at", "-pk")[:limit]
     )
 
 
-# django-stubs gives no type to a query set with annotations that names no TypedDict.
-def _with_paid() -> QuerySet[Invoice]:
+class Paid(TypedDict):
+    """What the list adds to an invoice's own columns."""
+
+    paid: Decimal
+
+
+def _with_paid() -> "QuerySet[WithAnnotations[Invoice, Paid]]":
     nothing = Decimal(0)
     money: DecimalField[Decimal, Decimal] = DecimalField(max_digits=18, decimal_places=2)
     return Invoice.objects.annotate(
@@ -106,9 +120,10 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
     )
 
 
-def _display(meter: str) -> tuple[str, int]:
+def _display(meter: str) -> tuple[str | Promise, int]:
+    # Left untranslated: a page and a document of the same invoice may be in two languages.
     known = meters.declared().get(meter)
-    return ("", 1) if known is None else (str(known.display_unit), known.display_divisor)
+    return ("", 1) if known is None else (known.display_unit, known.display_divisor)
 
 
 def _issued_line(line: InvoiceLine) -> LineDetail:
@@ -142,7 +157,8 @@ def _issued_line(line: InvoiceLine) -> LineDetail:
 def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
     """What stands on no invoice yet, line by line: the draft of the next one."""
     now_open = draft(tenant_id=tenant_id, until=until)
-    ids = {line.key.project_id for line in now_open.lines} - {None}
+    keys = (line.key for line in now_open.lines)
+    ids = {key.project_id for key in keys if key.project_id is not None}
     named = Project.objects.filter(tenant_id=tenant_id, pk__in=ids)
     projects: dict[UUID, str] = dict(named.values_list("pk", "name"))
     return DraftDetail(
@@ -249,7 +265,7 @@ def line_events(
     if line is None:
         raise NotFound
     at, _, key = (after or "").partition("|")
-    values = {
+    values: dict[str, UUID | datetime | int] = {
         "tenant": tenant_id,
         "line": line_id,
         "start": line.service_from,
@@ -262,4 +278,4 @@ def line_events(
     with connection.cursor() as cursor:
         cursor.execute(LINE_EVENTS, values)
         rows = cursor.fetchall()
-    return tuple(LineEvent(*row[:6], cursor=f"{row[3].isoformat()}|{row[6]}") for row in rows)
+    return tuple(LineEvent(*(*row[:6], f"{row[3].isoformat()}|{row[6]}")) for row in rows)

@@ -49,7 +49,7 @@ def usage_by_day(
 
     Shape: ``dimension`` is one of the meter's, "project", or nothing for the total.
     """
-    values = {
+    values: dict[str, str | datetime | UUID | None] = {
         "zone": settings.CENTRE_TIME_ZONE,
         "tenant": tenant_id,
         "start": period.start,

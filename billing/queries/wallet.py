@@ -120,7 +120,7 @@ def statement(
     with connection.cursor() as cursor:
         cursor.execute(STATEMENT, values)
         rows = cursor.fetchall()
-    return tuple(StatementRow(*row, cursor=f"{row[3].isoformat()}|{row[0]}") for row in rows)
+    return tuple(StatementRow(*(*row, f"{row[3].isoformat()}|{row[0]}")) for row in rows)
 
 
 def ledger_entries(*, tenant_id: UUID, transaction_id: UUID) -> tuple[tuple[str, Decimal], ...]:

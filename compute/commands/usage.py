@@ -137,7 +137,13 @@ def _charge(cluster_id: int, rows: Sequence[EngineUsage], now: datetime) -> int:
             vouched_until=row.seen_until,
             charged_until=row.billed_until,
         )
-        if workload is None or not pieces:
+        if workload is None:
+            continue
+        if not pieces:
+            if row.billed_until is None and row.ended_at == row.started_at:
+                # Over within one second: there is nothing to charge, and that is all of it.
+                row.billed_until = row.ended_at
+                charged.append(row)
             continue
         events[workload.tenant_id] += [
             _event(cluster_code, row, workload, piece) for piece in pieces

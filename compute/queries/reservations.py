@@ -21,7 +21,8 @@ class ReservationPage:
     after: str | None
 
 
-def _visible(actor: Actor) -> QuerySet[Reservation]:
+def visible_reservations(actor: Actor) -> QuerySet[Reservation]:
+    """The reservations in scope that the actor may see."""
     require(actor, Permission.RESERVATION_READ)
     rows = Reservation.objects.select_related(
         "pool__chip", "pool__cluster__centre", "project", "tenant"
@@ -33,7 +34,7 @@ def _visible(actor: Actor) -> QuerySet[Reservation]:
 
 def reservation(*, actor: Actor, reservation_id: UUID) -> Reservation:
     """One reservation with its pool, chip, centre and project. Raises: NotFound."""
-    found = _visible(actor).filter(pk=reservation_id).first()
+    found = visible_reservations(actor).filter(pk=reservation_id).first()
     if found is None:
         raise NotFound
     return found
@@ -51,7 +52,7 @@ def reservation_page(
 
     Shape: ids grow with time, so the id of a page's last row is the cursor of the next.
     """
-    rows = _visible(actor).order_by("-pk")
+    rows = visible_reservations(actor).order_by("-pk")
     if states:
         rows = rows.filter(state__in=states)
     if project_id is not None:
@@ -75,11 +76,11 @@ def cursor_id(after: str) -> UUID:
 def awaiting_approval(*, actor: Actor, size: int = MOST_ON_A_PAGE) -> Sequence[Reservation]:
     """What operators have to decide, the earliest start first."""
     require(actor, Permission.RESERVATION_APPROVE)
-    rows = _visible(actor).filter(state=ReservationState.AWAITING_APPROVAL)
+    rows = visible_reservations(actor).filter(state=ReservationState.AWAITING_APPROVAL)
     return list(rows.order_by("starts_at", "pk")[:size])
 
 
 def needing_attention(*, actor: Actor) -> Sequence[Reservation]:
     """What did not move on within its time, or could not be activated."""
     require(actor, Permission.RESERVATION_APPROVE)
-    return list(_visible(actor).exclude(attention="").order_by("-pk")[:MOST_ON_A_PAGE])
+    return list(visible_reservations(actor).exclude(attention="").order_by("-pk")[:MOST_ON_A_PAGE])

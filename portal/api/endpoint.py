@@ -11,13 +11,13 @@ A resource module reads like this, and nothing else:
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -27,7 +27,7 @@ from rest_framework.views import APIView
 from common.clock import utc_now
 from portal.api.authentication import KeyAuthentication
 from portal.api.fields import Strict
-from portal.api.idempotency import hash_of, key_of
+from portal.api.idempotency import HEADER, hash_of, key_of
 from portal.api.limits import Allowance, spend
 from portal.api.pagination import PageQuery, page_of
 from portal.api.parsing import StrictJSONParser
@@ -60,6 +60,23 @@ class Call:
         return {"limit": self.query["limit"], "cursor": self.query["cursor"] or None}
 
 
+class Repeats(Enum):
+    """Whether a request is told from its repetition by an Idempotency-Key."""
+
+    UNMARKED = "unmarked"
+    BY_KEY = "by key"
+    # Its parts carry identities of their own; a key is honoured where one is sent.
+    BY_KEY_IF_SENT = "by key if sent"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A document to keep, with the name it is offered under."""
+
+    name: str
+    content: bytes
+
+
 @dataclass(frozen=True)
 class Operation:
     """What one method of a resource takes and gives; the OpenAPI document is made from it."""
@@ -69,7 +86,15 @@ class Operation:
     body: type[Strict] | None
     query: type[Strict] | None
     status: int
-    is_idempotent: bool
+    repeats: Repeats
+    # A body that is judged part by part by the domain, so that one bad part never fails the rest.
+    takes_parts: bool = False
+    # The type of a document that is sent as it is; empty where the answer is JSON.
+    media_type: str = ""
+
+    @property
+    def is_idempotent(self) -> bool:
+        return self.repeats is not Repeats.UNMARKED
 
 
 Handler = Callable[..., object]
@@ -86,19 +111,33 @@ def reads(
     """A GET; with ``page`` the method gives a Page and takes ``limit`` and ``cursor``."""
     if page:
         answer, query = page_of(answer), query or PageQuery
-    return _performing(Operation(permission, answer, None, query, 200, is_idempotent=False))
+    return _performing(Operation(permission, answer, None, query, 200, Repeats.UNMARKED))
 
 
 def posts(
     permission: Permission, body: type[Strict], answer: Answer, *, status: int = 201
 ) -> Decorator:
     """A POST: one command, its effect and the kept answer in one transaction."""
-    return _performing(Operation(permission, answer, body, None, status, is_idempotent=True))
+    return _performing(Operation(permission, answer, body, None, status, Repeats.BY_KEY))
+
+
+def takes_in(permission: Permission, part: type[Strict], answer: Answer) -> Decorator:
+    """A POST of one thing or many, each with a result of its own; 200 whatever became of them."""
+    return _performing(
+        Operation(permission, answer, part, None, 200, Repeats.BY_KEY_IF_SENT, takes_parts=True)
+    )
+
+
+def downloads(permission: Permission, media_type: str, *, query: type[Strict]) -> Decorator:
+    """A GET of a document; the method gives a Download."""
+    return _performing(
+        Operation(permission, None, None, query, 200, Repeats.UNMARKED, media_type=media_type)
+    )
 
 
 def deletes(permission: Permission) -> Decorator:
     """A DELETE: one command; 204."""
-    return _performing(Operation(permission, None, None, None, 204, is_idempotent=False))
+    return _performing(Operation(permission, None, None, None, 204, Repeats.UNMARKED))
 
 
 def _performing(operation: Operation) -> Decorator:
@@ -146,7 +185,8 @@ class Endpoint(APIView):
         tenant_id = _tenant_of(actor)
         with tenant_scope(tenant_id):
             require(actor, operation.permission, tenant_id)
-            replay = self._begin(operation, request, actor)
+            key = _key_of(operation, request)
+            replay = self._begin(key, request, actor)
             if replay is not None:
                 response = HttpResponse(replay.body, status=replay.status, content_type=JSON)
                 response["Idempotent-Replayed"] = "true"
@@ -154,20 +194,20 @@ class Endpoint(APIView):
             call = Call(
                 actor=actor,
                 tenant_id=tenant_id,
-                body=_checked(operation.body, lambda: request.data),
+                body=_body(operation, request),
                 query=_checked(operation.query, lambda: request.query_params.dict()),
                 now=utc_now(),
             )
-            body = _rendered(operation, handler(self, call, **path))
-            if operation.is_idempotent:
-                idempotency.finish(
-                    actor=actor, key=key_of(request), status=operation.status, body=body
-                )
+            result = handler(self, call, **path)
+            if isinstance(result, Download):
+                return _download(operation, result)
+            body = _rendered(operation, result)
+            if key:
+                idempotency.finish(actor=actor, key=key, status=operation.status, body=body)
         return HttpResponse(body, status=operation.status, content_type=JSON)
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> Any:
+    # DRF takes any response of Django's here; its stubs know only its own.
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
         if self._allowance is not None:
             left = max(self._allowance.remaining, 0)
@@ -181,14 +221,12 @@ class Endpoint(APIView):
             raise NotAuthenticated
         return caller
 
-    def _begin(
-        self, operation: Operation, request: Request, actor: Actor
-    ) -> idempotency.Replay | None:
-        if not operation.is_idempotent:
+    def _begin(self, key: str, request: Request, actor: Actor) -> idempotency.Replay | None:
+        if not key:
             return None
         return idempotency.begin(
             actor=actor,
-            key=key_of(request),
+            key=key,
             method=str(request.method),
             path=request.get_full_path(),
             body_hash=hash_of(request),
@@ -201,6 +239,24 @@ def _tenant_of(actor: Actor) -> UUID:
     return actor.tenant_id
 
 
+def _key_of(operation: Operation, request: Request) -> str:
+    """The Idempotency-Key this request goes by, or nothing. Raises: KeyRequired."""
+    if operation.repeats is Repeats.BY_KEY:
+        return key_of(request)
+    if operation.repeats is Repeats.BY_KEY_IF_SENT and HEADER in request.headers:
+        return key_of(request)
+    return ""
+
+
+def _body(operation: Operation, request: Request) -> Mapping[str, Any]:
+    if operation.body is not None:
+        # Read whole here, where the limit on its size holds; DRF would stream past it.
+        _ = request._request.body
+    if operation.takes_parts:
+        return {"parts": request.data}
+    return _checked(operation.body, lambda: request.data)
+
+
 def _checked(serializer: type[Strict] | None, given: Callable[[], Any]) -> Mapping[str, Any]:
     """The validated input, read only where there is something to read it with."""
     if serializer is None:
@@ -208,6 +264,13 @@ def _checked(serializer: type[Strict] | None, given: Callable[[], Any]) -> Mappi
     checked = serializer(data=given())
     checked.is_valid(raise_exception=True)
     return dict(checked.validated_data)
+
+
+def _download(operation: Operation, document: Download) -> HttpResponse:
+    response = HttpResponse(document.content, content_type=operation.media_type)
+    response["Content-Disposition"] = f'attachment; filename="{document.name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _rendered(operation: Operation, result: object) -> bytes:

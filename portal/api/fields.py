@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -123,9 +124,7 @@ class Instant(serializers.DateTimeField):
         except OverflowError:
             self.fail("no_offset")
 
-    def to_representation(self, value: Any) -> str | None:
-        if value is None:
-            return None
+    def to_representation(self, value: Any) -> str:
         text: str = value.astimezone(UTC).isoformat(timespec="microseconds")
         return text.replace(".000000", "").replace("+00:00", "Z")
 
@@ -141,3 +140,37 @@ class Identifier(serializers.UUIDField):
         if not isinstance(data, str) or len(data) != 36:
             self.fail("invalid", value=str(data)[:40])
         return super().to_internal_value(data)
+
+
+class QueryAmount(Amount):
+    """A decimal number in an address, never negative."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(minimum=Decimal(0), **options)
+
+
+class InLanguage(serializers.CharField):
+    """``<stem>_zh`` or ``<stem>_en`` of the thing, whichever the request asked for."""
+
+    def __init__(self, stem: str, **options: Any) -> None:
+        self.stem = stem
+        super().__init__(**{"source": "*", **options})
+
+    def to_representation(self, value: Any) -> str:
+        ending = "zh" if (get_language() or "en").startswith("zh") else "en"
+        return str(getattr(value, f"{self.stem}_{ending}"))
+
+
+@extend_schema_field({"type": "string"})
+class Spoken(serializers.Field[Any, Any, str, Any]):
+    """A sentence that is translated when it is said."""
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
+
+
+def refuse_reversed(given: Mapping[str, Any], start: str, end: str) -> None:
+    """A period ends after it starts. Raises: ValidationError at the end's name."""
+    if given[end] <= given[start]:
+        detail = ErrorDetail(str(_("The end must lie after the start.")), code="period_reversed")
+        raise serializers.ValidationError({end: [detail]})

@@ -1,5 +1,6 @@
 """Bodies as JSON, whatever nonsense they hold."""
 
+import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -22,3 +23,50 @@ class StrictJSONParser(JSONParser):
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
             raise ParseError("JSON parse error - nested too deeply") from error
+
+
+class EventParser(StrictJSONParser):
+    """One CloudEvent or a batch, as plain JSON.
+
+    A number that JSON or a database has no place for is read as the text it was written as, so
+    that it is refused with its own event and not with the whole batch.
+    """
+
+    takes_one = True
+    takes_many = True
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        """The events as a list, in order. Raises: ParseError."""
+        try:
+            found = json.loads(stream.read(), parse_constant=str, parse_int=_whole)
+        except RecursionError as error:
+            raise ParseError("JSON parse error - nested too deeply") from error
+        except ValueError as error:
+            raise ParseError("JSON parse error") from error
+        if isinstance(found, list) and self.takes_many:
+            return found
+        if isinstance(found, dict) and self.takes_one:
+            return [found]
+        raise ParseError("This media type is for another number of events")
+
+
+class OneEventParser(EventParser):
+    media_type = "application/cloudevents+json"
+    takes_many = False
+
+
+class EventBatchParser(EventParser):
+    media_type = "application/cloudevents-batch+json"
+    takes_one = False
+
+
+LONGEST_NUMBER = 20
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= LONGEST_NUMBER else digits

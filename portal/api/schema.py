@@ -6,9 +6,11 @@ from django.utils.translation import override
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from portal.api.endpoint import Operation
+from billing.commands.ingest import MOST_EVENTS
+from portal.api.endpoint import Operation, Repeats
 from portal.api.idempotency import HEADER
 from portal.api.problems import MEDIA_TYPE
 
@@ -59,10 +61,10 @@ REFUSALS = {
     "402": "There are not enough funds.",
     "403": "The key does not hold the needed scope.",
     "404": "Missing, or someone else's: the two are one answer.",
-    "406": "The answer is application/json, which the request does not accept.",
+    "406": "The answer is of a type that the request does not accept.",
     "409": "The state of things does not allow this now.",
     "413": "The body is too large.",
-    "415": "The body is not application/json.",
+    "415": "The body is of a type that is not taken here.",
     "422": "Some of the input is not valid, or the Idempotency-Key named another request.",
     "429": "Too many requests with this key; wait as Retry-After says.",
     "500": "Something failed on our side; nothing was half done.",
@@ -72,7 +74,7 @@ _ALWAYS = ("400", "401", "403", "406", "422", "429", "500", "503")
 _WITH_A_BODY = ("402", "404", "409", "413", "415")
 
 
-class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # publishes no types
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # no types there
     """How a program signs in, for the document."""
 
     target_class = "portal.api.authentication.KeyAuthentication"
@@ -87,7 +89,7 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # publis
         }
 
 
-class ApiSchema(AutoSchema):  # type: ignore[misc]  # drf-spectacular publishes no types
+class ApiSchema(AutoSchema):
     """Reads a resource's decorators instead of guessing from serializers."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Document | None:
@@ -102,6 +104,8 @@ class ApiSchema(AutoSchema):  # type: ignore[misc]  # drf-spectacular publishes 
             statuses.update({"404", "409"})
         for status in sorted(statuses):
             document["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
+        if operation.repeats is Repeats.BY_KEY_IF_SENT:
+            document["requestBody"]["content"] = _either(document["requestBody"]["content"])
         document["x-required-scope"] = operation.permission.value
         return document
 
@@ -118,6 +122,8 @@ class ApiSchema(AutoSchema):  # type: ignore[misc]  # drf-spectacular publishes 
 
     def get_response_serializers(self) -> Any:
         operation = self._operation()
+        if operation.media_type:
+            return {(operation.status, operation.media_type): OpenApiTypes.BINARY}
         return {operation.status: operation.answer}
 
     def get_override_parameters(self) -> list[Any]:
@@ -129,7 +135,7 @@ class ApiSchema(AutoSchema):  # type: ignore[misc]  # drf-spectacular publishes 
                     HEADER,
                     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
                     OpenApiParameter.HEADER,
-                    required=True,
+                    required=operation.repeats is Repeats.BY_KEY,
                     description="The same key gives the same answer, however often it is sent.",
                 )
             )
@@ -142,6 +148,17 @@ class ApiSchema(AutoSchema):  # type: ignore[misc]  # drf-spectacular publishes 
     def _is_page(self) -> bool:
         answer = self._operation().answer
         return answer is not None and answer.__name__.endswith("Page")
+
+
+def _either(content: Document) -> Document:
+    """One event or a batch: plain JSON takes either, the CloudEvents types say which."""
+    one: Document = next(iter(content.values()))["schema"]
+    many = {"type": "array", "items": one, "maxItems": MOST_EVENTS}
+    return {
+        "application/json": {"schema": {"oneOf": [one, many]}},
+        "application/cloudevents+json": {"schema": one},
+        "application/cloudevents-batch+json": {"schema": many},
+    }
 
 
 def share_refusals(result: Document, generator: SchemaGenerator, **kwargs: Any) -> Document:
@@ -158,8 +175,19 @@ def share_refusals(result: Document, generator: SchemaGenerator, **kwargs: Any) 
     return result
 
 
-def document() -> Document:
-    """The whole document, in English as its committed copy is."""
-    with override("en"):
-        made: Document = SchemaGenerator().get_schema(request=None, public=True)
+class EnglishGenerator(SchemaGenerator):
+    """Makes the document in English, whatever language the process speaks."""
+
+    def get_schema(self, *args: Any, **kwargs: Any) -> Document:
+        with override("en"):
+            # drf-spectacular leaves its own functions untyped.
+            made: Document = super().get_schema(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return made
+
+
+def document(language: str = "en") -> Document:
+    """The whole document, its explanations in ``language`` where they are translated."""
+    with override(language):
+        generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+        made: Document = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return made

@@ -1,7 +1,7 @@
 """The main job: reserve, approve, deploy, call, stop, bill. Every step goes through HTTP."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -201,7 +201,7 @@ class Journey:
         )
 
 
-def _chat(client: httpx.Client, body: dict[str, object]) -> Any:
+def _chat(client: httpx.Client, body: Mapping[str, object]) -> Any:
     """The answer, or None while the gateway has not yet heard of the model."""
     answer = client.post("chat/completions", json=body)
     if answer.status_code == 404:
@@ -211,7 +211,7 @@ def _chat(client: httpx.Client, body: dict[str, object]) -> Any:
     return answer.json()
 
 
-def _stream(client: httpx.Client, body: dict[str, object]) -> list[str]:
+def _stream(client: httpx.Client, body: Mapping[str, object]) -> list[str]:
     pieces = []
     with client.stream("POST", "chat/completions", json=body) as answer:
         for line in answer.iter_lines():

@@ -96,9 +96,8 @@ async def _serve_stream(runtime: Runtime, call: Call, receive: Receive, send: Se
     options = call.body.get("stream_options")
     options = dict(options) if isinstance(options, dict) else {}
     count = counting.StreamCount(client_wants_usage=options.get("include_usage") is True)
-    raw = json.dumps(
-        {**call.body, "stream_options": {**options, "include_usage": True}}, ensure_ascii=False
-    ).encode()
+    asked = {**call.body, "stream_options": {**options, "include_usage": True}}
+    raw = json.dumps(asked).encode()
     pump = asyncio.ensure_future(_pump(runtime, call, raw, count, send))
     watch = asyncio.ensure_future(wait_until_client_left(receive))
     try:

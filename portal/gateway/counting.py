@@ -15,6 +15,8 @@ Json = Mapping[str, Any]
 # A token of Latin text is about four bytes; of Chinese about one character.
 LATIN_BYTES_PER_TOKEN = 4
 WIDE = "\u2e80"
+# Where text can stand in a call: messages, their content, its parts. Deeper is no conversation.
+DEEPEST = 6
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,17 @@ def _plain(body: Json) -> object:
     return [body.get("prompt"), body.get("input"), body.get("query"), body.get("documents")]
 
 
-def _texts(value: object) -> Iterator[str]:
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+    elif depth == DEEPEST:
+        return
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from _texts(item, depth + 1)
     elif isinstance(value, dict):
         for name in ("content", "text", "message", "reasoning_content"):
-            yield from _texts(value.get(name))
+            yield from _texts(value.get(name), depth + 1)
 
 
 class StreamCount:

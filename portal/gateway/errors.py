@@ -25,7 +25,8 @@ class Refusal(Exception):
             "param": self.param,
             "code": self.code,
         }
-        return json.dumps({"error": error}, ensure_ascii=False).encode()
+        # Escaped to ASCII: a client may name a model with half a character, which has no bytes.
+        return json.dumps({"error": error}).encode()
 
 
 # Clients retry a 429 by themselves; without money that only delays the news.

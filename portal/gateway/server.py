@@ -1,5 +1,6 @@
 """The gateway as an ASGI application: routes, its own pages, and what starts and ends with it."""
 
+import asyncio
 import hmac
 import json
 import logging
@@ -94,9 +95,9 @@ class Gateway:
             loop.start()
 
     async def stop(self) -> None:
-        """End the threads and leave the spool to whoever runs next."""
+        """End the threads; what billing has not yet taken is left to whoever runs next."""
         for loop in self._loops:
-            loop.end(END_WITHIN_SECONDS)
+            await asyncio.to_thread(loop.end, END_WITHIN_SECONDS)
         self._loops = []
         if self._runtime is not None:
             await self._runtime.client.aclose()

@@ -62,6 +62,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._has_head = False
         self._keep_alive = False
+        self._framed = False
+        self._surplus = False
         self._broken = False
         self.has_heard = False
 
@@ -93,20 +95,30 @@ class Connection(asyncio.Protocol):
             self.is_complete = True
         self._wake()
 
-    # What the parser calls, by the names it knows.
+    # What the parser calls, by the names it knows. After the answer's end it may begin another one
+    # that nobody asked for: none of it is taken, and the connection is not used again.
+    def on_message_begin(self) -> None:
+        self._surplus = self.is_complete
+
     def on_header(self, name: bytes, value: bytes) -> None:
         lower = name.lower()
+        if self._surplus:
+            return
         if lower == b"content-type":
             self.content_type = value
         elif lower in {b"content-length", b"transfer-encoding"}:
             self._framed = True
 
     def on_headers_complete(self) -> None:
+        if self._surplus:
+            return
         self.status = self._parser.get_status_code()
         self._keep_alive = self._parser.should_keep_alive()
         self._has_head = self.status >= 200
 
     def on_body(self, body: bytes) -> None:
+        if self._surplus:
+            return
         self._parts.append(body)
         self._buffered += len(body)
         if self._buffered > BUFFER_BYTES and self._transport is not None:
@@ -121,13 +133,12 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._parts.clear()
         self._buffered = 0
-        self._has_head = self._keep_alive = self._framed = self.has_heard = False
+        self._has_head = self._keep_alive = self._framed = False
+        self._surplus = self.has_heard = False
         self.is_complete = False
         if self._transport is None or not self.is_open:
             raise Broke
         self._transport.write(request)
-
-    _framed = False
 
     async def head(self, seconds: float) -> None:
         """Wait for the status and the headers. Raises: Broke, TooSlow."""
@@ -151,7 +162,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_reusable(self) -> bool:
-        return self.is_open and self.is_complete and self._keep_alive and not self._parts
+        whole = self.is_complete and not self._parts and not self._surplus
+        return self.is_open and self._keep_alive and whole
 
     def abort(self) -> None:
         """End the connection at once; a model server takes it as the end of its work."""

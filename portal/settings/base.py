@@ -255,21 +255,6 @@ GATEWAY_FLUSH_SECONDS = 2.0
 GATEWAY_CONNECT_SECONDS = 5.0
 GATEWAY_READ_SECONDS = env.whole("GATEWAY_READ_SECONDS", 600)
 
-APPLIANCE_RUNTIMES = {
-    "builtin": "appliances.runtimes.builtin.BuiltinRuntime",
-    "profile": "appliances.runtimes.profile.ProfileRuntime",
-}
-
-# The model gateway: its own process, its own state on disk (snapshot and spool).
-GATEWAY_STATE_DIR = env.folder("GATEWAY_STATE_DIR", STATE_DIR / "gateway")
-GATEWAY_BODY_BYTES = env.whole("GATEWAY_BODY_BYTES", 16 * 1024 * 1024)
-GATEWAY_REQUESTS_PER_MINUTE = env.whole("GATEWAY_REQUESTS_PER_MINUTE", 600)
-GATEWAY_SNAPSHOT_SECONDS = 1.0
-GATEWAY_SNAPSHOT_AGE_SECONDS = env.whole("GATEWAY_SNAPSHOT_AGE_SECONDS", 24 * 3600)
-GATEWAY_FLUSH_SECONDS = 2.0
-GATEWAY_CONNECT_SECONDS = 5.0
-GATEWAY_READ_SECONDS = env.whole("GATEWAY_READ_SECONDS", 600)
-
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.parsing.StrictJSONParser"],
@@ -288,6 +273,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
+    "DEFAULT_GENERATOR_CLASS": "portal.api.schema.EnglishGenerator",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,

@@ -15,6 +15,8 @@ POKES = (
     Poke("compute.sweep", 15),
     Poke("appliances.sweep", 15),
     Poke("billing.accrue", 60),
+    Poke("billing.issue_due", 600),
+    Poke("billing.prepare_days", 3600),
     Poke("tenants.sweep", 30),
 )
 

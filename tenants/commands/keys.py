@@ -137,8 +137,8 @@ def _expiry(actor: Actor, asked: datetime | None, now: datetime) -> datetime | N
     """A key made by a key ends with it at the latest."""
     if asked is not None:
         clean_future(asked, now=now, pointer="/expires_at")
-    if actor.kind != ActorKind.API_KEY:
+    if actor.kind != ActorKind.API_KEY or actor.id is None:
         return asked
-    own = ApiKey.objects.values_list("expires_at", flat=True).get(pk=actor.id)
+    own = ApiKey.objects.filter(pk=actor.id).values_list("expires_at", flat=True).first()
     ends = [instant for instant in (own, asked) if instant is not None]
     return min(ends) if ends else None

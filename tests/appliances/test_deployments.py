@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import translation
 
 from appliances.commands import progress
 from appliances.commands.deployments import (
@@ -23,10 +24,13 @@ from appliances.queries.catalogue import one_on_sale
 from appliances.queries.fit import verdicts
 from appliances.queries.routes import route_snapshot
 from common.errors import InvalidInput, NotFound
+from common.period import Period
+from compute.commands.activation import claim_reservation, record_activated
 from compute.commands.claims import NotEnoughCapacity
+from compute.commands.reservations import approve, hold, submit
 from compute.commands.workload_driving import claim_workload
-from compute.engines import WorkloadState
-from compute.models import Workload
+from compute.engines import ReservationObservation, WorkloadState
+from compute.models import Reservation, Workload
 from tenants.models import AuditEntry
 from tenants.permissions import SYSTEM, PermissionRefused
 from tenants.scoping import operator_scope, tenant_scope
@@ -194,10 +198,11 @@ def test_one_that_never_starts_is_given_up_and_says_so(alice: Customer) -> None:
     look(made)
     probed(made, UNWELL)
     late = progress.STARTING_LIMIT
-    assert look(made, late).state is S.STOPPING
+    with translation.override("en"):
+        assert look(made, late).state is S.STOPPING
     engine_says(made, WorkloadState.ENDED, now=NOW + late, exit_code=0)
     assert look(made, late).state is S.FAILED
-    assert stored(made).reason == f"It was starting for too long. The last look: {UNWELL.detail}"
+    assert stored(made).reason == f"It was Starting for too long. The last look: {UNWELL.detail}"
 
 
 def test_a_stop_that_takes_too_long_is_asked_again_and_not_given_up(alice: Customer) -> None:
@@ -240,6 +245,65 @@ def test_a_model_name_has_one_live_deployment_in_a_tenant(alice: Customer) -> No
     )
     with operator_scope(), pytest.raises(IntegrityError, match="served_name_live"):
         second.save(force_insert=True)
+
+
+def reserved(who: Customer, cards: int) -> Reservation:
+    """A reservation of the pool's cards that is active, as its engine has said."""
+    period = Period(NOW, NOW + timedelta(hours=3))
+    with tenant_scope(who.organisation.pk):
+        reservation = hold(
+            actor=who.actor,
+            project_id=who.project.pk,
+            pool_code="desk",
+            cards=cards,
+            period=period,
+            now=NOW,
+        )
+        submit(actor=who.actor, reservation_id=reservation.pk, now=NOW)
+    with operator_scope():
+        approve(actor=SYSTEM, reservation_id=reservation.pk, now=NOW)
+        claim_reservation(reservation_id=reservation.pk, now=NOW)
+        seen = ReservationObservation(
+            key=reservation.engine_key, nodes=("n1",), cards=cards, period=period, active=True
+        )
+        record_activated(reservation_id=reservation.pk, observation=seen, now=NOW)
+    return reservation
+
+
+def in_reservation(who: Customer, reservation: Reservation, name: str) -> Deployment:
+    with tenant_scope(who.organisation.pk):
+        return deploy(
+            actor=who.actor,
+            project_id=who.project.pk,
+            appliance_code="small-chat",
+            name=name,
+            reservation_id=reservation.pk,
+            now=NOW,
+        )
+
+
+def test_inside_a_reservation_its_cards_are_taken_and_no_others(alice: Customer) -> None:
+    reservation = reserved(alice, cards=1)
+    made = in_reservation(alice, reservation, "inside")
+    assert (made.reservation_id, made.until, made.pool_code) == (reservation.pk, None, "desk")
+    with operator_scope():
+        workload = Workload.objects.get(pk=made.workload_id)
+    assert (workload.reservation_id, workload.until) == (reservation.pk, reservation.ends_at)
+    # The reservation is full now, and the pool's other three cards are of no help.
+    before = count()
+    with pytest.raises(NotEnoughCapacity):
+        in_reservation(alice, reservation, "too-many")
+    assert count() == before
+    assert deployed(alice, "outside").reservation_id is None
+
+
+def test_another_tenants_reservation_does_not_exist(alice: Customer) -> None:
+    reservation = reserved(alice, cards=1)
+    bob = customer("bob")
+    before = count()
+    with pytest.raises(NotFound):
+        in_reservation(bob, reservation, "intruder")
+    assert count() == before
 
 
 def test_a_name_in_any_script_serves_under_the_appliances_code(alice: Customer) -> None:

@@ -25,7 +25,7 @@ import httpx
 from common.clock import utc_now
 from common.ids import uuid7
 from portal.gateway import snapshot as snapshots
-from tests.factories.model_server import StubModel
+from tests.model_server import StubModel
 
 KEY = "acp_benchmark"
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hello, centre!"}]})

@@ -294,3 +294,26 @@ def test_pages_of_nodes_cost_the_same_at_any_depth(centre: None) -> None:
         assert len(seen) == len(set(seen)) == 253
         assert node_page(after="x' OR 1=1").rows == ()
         assert len(node_page(pool_code="west-nodes-ascend-910b3").rows) == 1
+
+
+def test_what_pools_show_costs_the_same_with_one_pool_and_with_a_dozen(catalogue: None) -> None:
+    def statements() -> list[int]:
+        counts = []
+        with operator_scope():
+            for ask in (
+                lambda: availability(period=hours(0, 24), now=NOW),
+                lambda: heat_map(period=hours(0, 48)),
+                lambda: placements(),
+                lambda: four_numbers(now=NOW),
+            ):
+                with CaptureQueriesContext(connection) as queries:
+                    ask()
+                counts.append(len(queries))
+        return counts
+
+    make_pool("h20-0")
+    few = statements()
+    for number in range(1, 12):
+        make_pool(f"h20-{number}")
+    assert statements() == few
+    assert few[:3] == [2, 2, 2]

@@ -1,5 +1,6 @@
 """A reservation's life, step by step."""
 
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from billing.models import Hold
 from billing.queries.wallet import standing
 from common.errors import DomainError, InvalidInput, NotFound
 from common.period import Period
+from compute.commands import activation
 from compute.commands.claims import NotEnoughCapacity
 from compute.commands.holding import TooManyUnused, expire_holds
 from compute.commands.reservation_moves import ReservationMoved
@@ -24,6 +26,7 @@ from compute.commands.reservations import (
     submit,
 )
 from compute.models import Claim, Reservation, ReservationPolicy, ReservationState
+from compute.queries.invariants import breaches
 from compute.queries.profiles import steps_of
 from compute.queries.sale import PoolNotSold
 from compute.tasks import accrue_reserved, drive_reservation, sweep
@@ -32,7 +35,7 @@ from tenants.permissions import PermissionRefused
 from tenants.scoping import operator_scope, tenant_scope
 from tests.compute.conftest import Clock
 from tests.factories.compute import HOUR, NOW, Tenant, hours, make_pool, make_tenant, operator
-from tests.factories.fake_engine import world
+from tests.factories.fake_engine import WorkerKilled, world
 
 pytestmark = pytest.mark.django_db
 
@@ -396,3 +399,44 @@ def test_a_suspended_tenant_takes_nothing_new(alice: Tenant) -> None:
     with pytest.raises(DomainError) as refused:
         held(alice)
     assert refused.value.code == "tenant_not_active"
+
+
+def test_a_worker_killed_after_the_engines_yes_makes_no_second_reservation(
+    alice: Tenant, clock: Clock
+) -> None:
+    make_pool()
+    reservation = confirmed(alice)
+    world("h20").dies_after_accepting = True
+    clock.now = NOW + HOUR
+    with pytest.raises(WorkerKilled):
+        drive_reservation(reservation_id=str(reservation.pk))
+    drive_reservation(reservation_id=str(reservation.pk))
+    assert now_is(reservation).state == S.ACTIVATING
+    assert world("h20").calls.count("ensure_reservation") == 1
+    clock.now += timedelta(seconds=61)
+    drive_reservation(reservation_id=str(reservation.pk))
+    assert now_is(reservation).state == S.ACTIVE
+    assert list(world("h20").reservations) == [reservation.engine_key]
+
+
+@pytest.mark.parametrize("line", ["claim_reservation", "record_activated", "record_ended"])
+def test_a_worker_killed_at_any_other_line_is_made_up_for(
+    alice: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    def die(**_: object) -> None:
+        raise WorkerKilled
+
+    make_pool()
+    reservation = confirmed(alice)
+    for at in (NOW + HOUR, NOW + 3 * HOUR):
+        clock.now = at
+        with monkeypatch.context() as patch, suppress(WorkerKilled):
+            patch.setattr(activation, line, die)
+            drive_reservation(reservation_id=str(reservation.pk))
+        clock.now = at + timedelta(seconds=61)
+        drive_reservation(reservation_id=str(reservation.pk))
+    ended = now_is(reservation)
+    assert (ended.state, ended.ended_at) == (S.ENDED, NOW + 3 * HOUR)
+    assert world("h20").reservations == {}
+    accrue_reserved()
+    assert breaches() == ()

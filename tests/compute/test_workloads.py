@@ -496,3 +496,18 @@ def test_an_engine_that_takes_back_what_it_vouched_for_is_shown_to_operators(
     assert charged() == {("compute.card_seconds", "on_demand"): 2 * 3600}
     with operator_scope():
         assert EngineUsage.objects.get().reason == "charged_past_end"
+
+
+def test_work_that_was_over_within_a_second_costs_nothing_and_lets_the_money_go(
+    alice: Tenant, pool: Pool, clock: Clock
+) -> None:
+    workload = asked(alice)
+    drive(workload)
+    with tenant_scope(alice.organisation.pk):
+        stop(actor=alice.actor, workload_id=workload.pk, now=NOW)
+    drive(workload)
+    world("h20").facts["a"] = fact(workload, ended_at=NOW, seen_until=NOW)
+    collect_usage(cluster_id=cluster_of(pool))
+    assert charged() == {}
+    with operator_scope():
+        assert standing(alice.organisation.pk).held == 0

@@ -59,7 +59,7 @@ def test_the_document_is_browsable_in_both_languages(language: str, word: str) -
 
 
 @pytest.fixture
-def secret(db: None) -> str:
+def secret(transactional_db: None) -> str:
     cache.clear()
     with operator_scope():
         alice = Organisation.objects.create(code="alice", name="Alice")

@@ -28,7 +28,7 @@ from tests.factories.gateway import (
     spooled,
     target,
 )
-from tests.factories.model_server import StubModel, completion
+from tests.model_server import StubModel, completion
 
 T = TypeVar("T")
 
@@ -307,6 +307,25 @@ def test_embeddings_are_metered_as_tokens_in(tmp_path: Path) -> None:
         (record,) = spooled(runtime)
         assert (record.tokens_in, record.tokens_out, record.reported) == (5, 0, True)
         assert model.seen[0].path == "/v1/embeddings"
+
+    served(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_characters_and_bottomless_nesting_are_served_like_any_text(
+    tmp_path: Path, stream: bool
+) -> None:
+    async def scenario(gateway: Gateway, runtime: Runtime, model: StubModel) -> None:
+        model.reports_usage = False
+        model.answer = {k: v for k, v in completion("ok").items() if k != "usage"}
+        nested = "[" * 700 + "]" * 700
+        content = f'{{"role": "user", "content": ["\\ud800", {nested}]}}'
+        body = f'{{"model": "m", "stream": {str(stream).lower()}, "messages": [{content}]}}'
+        assert (await call(gateway, CHAT, body.encode())).status == 200
+        (record,) = spooled(runtime)
+        assert (record.tokens_in, record.reported) == (1, False)
+        unknown = await call(gateway, CHAT, b'{"model": "\\ud800"}')
+        assert (unknown.status, unknown.error["code"]) == (404, "model_not_found")
 
     served(tmp_path, scenario)
 

@@ -20,7 +20,7 @@ from tests.factories.gateway import (
     spooled,
     target,
 )
-from tests.factories.model_server import StubModel
+from tests.model_server import StubModel
 
 
 def streamed(

@@ -1,0 +1,137 @@
+"""Billing's lists in keyset pages, from the programs' side: a cursor nobody gave out is refused."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from billing import meters
+from billing.models import InvoiceLine
+from billing.queries.invoices import InvoiceRow, LineEvent, invoice_list, line_events
+from common.errors import NotFound
+from common.paging import Page, bad_cursor, check_limit, opened, sealed
+from common.period import Period
+from tenants.permissions import Actor, Permission, require
+
+
+def _place(cursor: str | None) -> str | None:
+    """ "instant|id", as billing's lists keep their place. Raises: InvalidInput."""
+    if not cursor:
+        return None
+    place = opened(cursor)
+    at, _, row_id = place.partition("|")
+    try:
+        UUID(row_id)
+        if datetime.fromisoformat(at).tzinfo is None:
+            raise bad_cursor(cursor)
+    except ValueError as error:
+        raise bad_cursor(cursor) from error
+    return place
+
+
+def invoice_page(
+    *, actor: Actor, tenant_id: UUID, cursor: str | None = None, limit: int = 50
+) -> Page[InvoiceRow]:
+    """A tenant's invoices, newest first. Raises: PermissionRefused, InvalidInput."""
+    require(actor, Permission.INVOICE_READ, tenant_id)
+    check_limit(limit)
+    rows = invoice_list(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
+    more = len(rows) > limit
+    return Page(rows[:limit], sealed(rows[limit - 1].cursor) if more else None)
+
+
+def line_event_page(
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    invoice_id: UUID,
+    position: int,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[LineEvent]:
+    """The events behind one line of an invoice, in order of service.
+
+    Raises: PermissionRefused, NotFound, InvalidInput.
+    """
+    require(actor, Permission.INVOICE_READ, tenant_id)
+    check_limit(limit)
+    after = _place(cursor)
+    line = InvoiceLine.objects.filter(
+        tenant_id=tenant_id, invoice_id=invoice_id, position=position
+    ).first()
+    if line is None:
+        raise NotFound
+    rows = line_events(tenant_id=tenant_id, line_id=line.pk, after=after, limit=limit + 1)
+    more = len(rows) > limit
+    return Page(rows[:limit], sealed(rows[limit - 1].cursor) if more else None)
+
+
+@dataclass(frozen=True)
+class CountedEvent:
+    """One counted event as its sender named it. Units: base units of the meter."""
+
+    source: str
+    id: str
+    meter: str
+    subject: str
+    at: datetime
+    quantity: int
+    dimensions: dict[str, str]
+    project: str
+    received_at: datetime
+    key: UUID
+
+
+# The events of a series are indexed by time, and a tenant's series are few beside its events.
+COUNTED = """
+SELECT event.source, event.event_id, series.meter, event.subject, event.at, event.quantity,
+    series.dimensions, coalesce(project.code, ''), event.received_at, event.key
+FROM billing_usageevent event
+JOIN billing_series series ON series.id = event.series_id
+LEFT JOIN tenants_project project ON project.id = series.project_id
+WHERE event.tenant_id = %(tenant)s AND series.tenant_id = %(tenant)s
+    AND event.at >= %(start)s AND event.at < %(end)s
+    AND (%(meter)s = '' OR series.meter = %(meter)s)
+    AND (%(project)s::uuid IS NULL OR series.project_id = %(project)s)
+    AND (event.at, event.key) < (%(at)s, %(key)s)
+ORDER BY event.at DESC, event.key DESC LIMIT %(limit)s
+"""
+LAST_KEY = UUID(int=2**128 - 1)
+
+
+def counted_events(
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    period: Period,
+    meter: str = "",
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[CountedEvent]:
+    """What was counted in a period, the latest use first; a narrowed key sees its project's.
+
+    Raises: PermissionRefused, UnknownMeter, InvalidInput.
+    """
+    require(actor, Permission.USAGE_READ, tenant_id)
+    check_limit(limit)
+    if meter:
+        meters.get(meter)
+    at, _, key = (_place(cursor) or "").partition("|")
+    values = {
+        "tenant": tenant_id,
+        "start": period.start,
+        "end": period.end,
+        "meter": meter,
+        "project": actor.project_id,
+        "at": datetime.fromisoformat(at) if at else period.end,
+        "key": UUID(key) if key else LAST_KEY,
+        "limit": limit + 1,
+    }
+    with connection.cursor() as cursor_:
+        cursor_.execute(COUNTED, values)
+        rows = tuple(CountedEvent(*row) for row in cursor_.fetchall())
+    if len(rows) <= limit:
+        return Page(rows, None)
+    last = rows[limit - 1]
+    return Page(rows[:limit], sealed(f"{last.at.isoformat()}|{last.key}"))

@@ -1,0 +1,157 @@
+"""Invoices: the list, the document, and the way from a line down to its events."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.renderers import BaseRenderer
+
+from billing.adapters.csv import invoice_csv
+from billing.adapters.pdf import invoice_pdf
+from billing.documents import LineDetail
+from billing.queries.invoices import invoice_detail
+from billing.queries.pages import invoice_page, line_event_page
+from portal.api.endpoint import Call, Download, Endpoint, downloads, reads
+from portal.api.fields import Amount, InLanguage, Instant, Spoken, Strict
+from tenants.permissions import Permission
+
+PDF, CSV = "application/pdf", "text/csv; charset=utf-8"
+LANGUAGES = ("en", "zh-hans")
+
+
+# Output serializers are generic over models this layer must not import.
+class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.UUIDField()
+    number = serializers.CharField()
+    period_starts_at = Instant(source="period_start")
+    period_ends_at = Instant(source="period_end")
+    currency = serializers.CharField()
+    net = Amount()
+    tax = Amount()
+    gross = Amount()
+    paid = Amount()
+    state = serializers.SerializerMethodField()
+    issued_at = Instant()
+    content_hash = serializers.CharField()
+
+    def get_state(self, invoice: Any) -> str:
+        """ "paid", or "open" while the wallet has not settled all of it."""
+        return "paid" if invoice.paid >= invoice.gross else "open"
+
+
+class LineOut(serializers.Serializer):  # type: ignore[type-arg]
+    number = serializers.IntegerField(source="position")
+    meter = serializers.CharField()
+    sku = serializers.CharField()
+    description = InLanguage("title")
+    project = serializers.CharField(source="project_name")
+    quantity = Amount(source="amount", help_text=_("In the unit; base_quantity is exact."))
+    unit = Spoken(source="display_unit")
+    unit_price = Amount(source="price_per_unit", help_text=_("Of one unit, net."))
+    base_quantity = serializers.IntegerField(source="quantity")
+    net = Amount()
+    tax_rate = Amount()
+    tax = Amount()
+    gross = Amount()
+    service_from = Instant()
+    service_to = Instant()
+    is_late = serializers.BooleanField(help_text=_("Use of a period invoiced before."))
+    dimensions = serializers.SerializerMethodField()
+
+    def get_dimensions(self, line: LineDetail) -> dict[str, str]:
+        """What the line is of."""
+        return dict(line.dimensions)
+
+
+class InvoiceSheetOut(InvoiceOut):
+    lines = LineOut(many=True)
+
+
+class Invoices(Endpoint):
+    """What the tenant owes, period by period."""
+
+    @reads(Permission.INVOICE_READ, InvoiceOut, page=True)
+    def get(self, call: Call) -> object:
+        """List the invoices, newest first."""
+        return invoice_page(actor=call.actor, tenant_id=call.tenant_id, **call.page)
+
+
+class Invoice(Endpoint):
+    """One invoice."""
+
+    @reads(Permission.INVOICE_READ, InvoiceSheetOut)
+    def get(self, call: Call, invoice_id: UUID) -> object:
+        """Show one invoice with its lines."""
+        return invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
+
+
+class LineEventOut(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.CharField()
+    source = serializers.CharField()
+    subject = serializers.CharField()
+    time = Instant(source="at")
+    quantity = serializers.IntegerField()
+    received_at = Instant()
+
+
+class LineEvents(Endpoint):
+    """The events behind one line."""
+
+    @reads(Permission.INVOICE_READ, LineEventOut, page=True)
+    def get(self, call: Call, invoice_id: UUID, number: int) -> object:
+        """List the events of the hours a line was billed for, in order of use."""
+        return line_event_page(
+            actor=call.actor,
+            tenant_id=call.tenant_id,
+            invoice_id=invoice_id,
+            position=number,
+            **call.page,
+        )
+
+
+class LanguageQuery(Strict):
+    language = serializers.ChoiceField(
+        choices=LANGUAGES, required=False, help_text=_("That of Accept-Language by default.")
+    )
+
+
+def _language(call: Call) -> str:
+    return str(call.query.get("language") or get_language() or "en")
+
+
+class PdfRenderer(BaseRenderer):
+    """Named for the sake of content negotiation; the document is made by the domain."""
+
+    media_type = PDF
+    format = "pdf"
+
+
+class CsvRenderer(BaseRenderer):
+    media_type = "text/csv"
+    format = "csv"
+
+
+class InvoiceDocument(Endpoint):
+    """The invoice as a page to print."""
+
+    renderer_classes = (PdfRenderer,)  # type: ignore[assignment]  # JSON is never sent here
+
+    @downloads(Permission.INVOICE_READ, PDF, query=LanguageQuery)
+    def get(self, call: Call, invoice_id: UUID) -> Download:
+        """Download the invoice as PDF."""
+        invoice = invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
+        return Download(f"{invoice.number}.pdf", invoice_pdf(invoice, _language(call)))
+
+
+class InvoiceLines(Endpoint):
+    """The invoice's lines for a spreadsheet."""
+
+    renderer_classes = (CsvRenderer,)  # type: ignore[assignment]  # JSON is never sent here
+
+    @downloads(Permission.INVOICE_READ, CSV, query=LanguageQuery)
+    def get(self, call: Call, invoice_id: UUID) -> Download:
+        """Download the invoice's lines as CSV."""
+        invoice = invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
+        return Download(f"{invoice.number}.csv", invoice_csv(invoice, _language(call)))

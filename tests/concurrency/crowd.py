@@ -1,0 +1,28 @@
+"""Threads that start together, each on a connection of its own."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+from django.db import connections
+
+T = TypeVar("T")
+
+
+def at_once(number: int, work: Callable[[int], T]) -> list[T | Exception]:
+    """Run ``work(0..number-1)`` at the same moment; what one raised stands in its place."""
+    barrier = Barrier(number)
+
+    def one(index: int) -> T | Exception:
+        try:
+            connections["default"].ensure_connection()
+            barrier.wait(timeout=60)
+            return work(index)
+        except Exception as error:  # noqa: BLE001 - the caller looks at each
+            return error
+        finally:
+            connections["default"].close()
+
+    with ThreadPoolExecutor(max_workers=number) as pool:
+        return list(pool.map(one, range(number)))
