@@ -81,12 +81,12 @@ def weights_gib(precisions: Mapping[str, object], precision: str) -> Decimal | N
 
 
 def versions(row: Row) -> Iterator[SeedVersion]:
-    """One version for each chip the row names, and one for any chip where it says so."""
-    own = row.get("any_chip")
-    if own:
+    """One version for each chip the row names, and one an engine that runs it on any chip."""
+    own = row.get("any_chip") or {"engine_kinds": ()}
+    for engine_kind in own["engine_kinds"]:
         yield SeedVersion(
             chip="",
-            engine_kind=own["engine_kind"],
+            engine_kind=engine_kind,
             precision=own["precision"],
             profile=own["profile"],
             alternative_profiles=(),

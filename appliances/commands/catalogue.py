@@ -84,7 +84,7 @@ def load_seed(*, actor: Actor, now: datetime) -> LoadReport:
         for row in rows
         for version in seed.versions(row)
     ]
-    _upsert(Version, ["appliance_id", "chip", "precision"], versions)
+    _upsert(Version, ["appliance_id", "chip", "engine_kind", "precision"], versions)
     return LoadReport(
         appliances=len(rows),
         versions=len(versions),
@@ -115,12 +115,11 @@ def _rows_stored() -> int:
 
 def _withdraw_others(versions: list[dict[str, Any]], now: datetime) -> int:
     """What the files no longer name is not offered any more; what runs of it keeps running."""
-    kept = {(row["appliance_id"], row["chip"], row["precision"]) for row in versions}
+    names = ("appliance_id", "chip", "engine_kind", "precision")
+    kept = {tuple(row[name] for name in names) for row in versions}
     gone = [
         pk
-        for pk, *key in Version.objects.filter(withdrawn_at=None).values_list(
-            "pk", "appliance_id", "chip", "precision"
-        )
+        for pk, *key in Version.objects.filter(withdrawn_at=None).values_list("pk", *names)
         if tuple(key) not in kept
     ]
     return Version.objects.filter(pk__in=gone).update(withdrawn_at=now)

@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='version',
-            constraint=models.UniqueConstraint(fields=('appliance', 'chip', 'precision'), name='appliances_version_key'),
+            constraint=models.UniqueConstraint(fields=('appliance', 'chip', 'engine_kind', 'precision'), name='appliances_version_key'),
         ),
         migrations.AddConstraint(
             model_name='version',

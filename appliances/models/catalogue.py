@@ -172,7 +172,8 @@ class Version(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["appliance", "chip", "precision"], name="appliances_version_key"
+                fields=["appliance", "chip", "engine_kind", "precision"],
+                name="appliances_version_key",
             ),
             models.CheckConstraint(
                 condition=models.Q(min_cards__gte=1), name="appliances_version_cards_positive"

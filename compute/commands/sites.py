@@ -123,7 +123,9 @@ def create_pool(
         name_en=name_en[:100],
         name_zh=name_zh[:100],
     )
-    CapacityChange.objects.create(profile=profile, at=now, cards=cards, reason="created")
+    # Reservations begin on whole minutes, and the running minute may still be asked for.
+    minute = now.replace(second=0, microsecond=0)
+    CapacityChange.objects.create(profile=profile, at=minute, cards=cards, reason="created")
     record(
         actor,
         "compute.pool.created",

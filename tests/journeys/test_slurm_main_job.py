@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,14 +13,16 @@ from portal.embedded.leftovers import end_instance
 from portal.embedded.ports import free_port
 from tests.journeys.product import Product
 from tests.portal.test_embedded import Instance
-from tests.slurmlab import SlurmLab
+from tests.slurmlab import SlurmLab, missing_programs
 
 pytestmark = [pytest.mark.slurm, pytest.mark.processes]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[SlurmLab]:
-    with SlurmLab(tmp_path / "lab") as lab:
+def lab() -> Iterator[SlurmLab]:
+    assert missing_programs() == []
+    # Not pytest's own folder, which it keeps from the daemons' user.
+    with TemporaryDirectory(prefix="slurmlab-") as folder, SlurmLab(Path(folder)) as lab:
         yield lab
 
 
