@@ -137,13 +137,15 @@ def reservation_body(**changes: Any) -> dict[str, Any]:
 
 
 def deployment_body(**changes: Any) -> dict[str, Any]:
-    return {
+    """The small model on demand; a change to None leaves the member out."""
+    body = {
         "project": "main",
         "appliance": "small-chat",
         "name": "helper-bot",
         "pool": POOL,
         **changes,
     }
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def event(number: int = 1, **changes: Any) -> dict[str, Any]:
