@@ -1,5 +1,6 @@
 """Fit verdicts from the catalogue's rows, for pools and chip models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -36,10 +37,16 @@ class PoolVerdict:
     notes: tuple[str, ...]
 
 
-def verdicts(appliance: Appliance) -> tuple[PoolVerdict, ...]:
-    """The appliance in every pool that is not withdrawn, pools by code."""
+def verdicts(
+    appliance: Appliance, versions: Sequence[Version] | None = None
+) -> tuple[PoolVerdict, ...]:
+    """The appliance in every pool that is not withdrawn, pools by code.
+
+    Shape: ``versions`` are those offered now, where the caller has read them already.
+    """
     pools = Pool.objects.filter(withdrawn_at=None).select_related("chip", "cluster__centre")
-    versions = list(Version.objects.filter(appliance=appliance, withdrawn_at=None))
+    if versions is None:
+        versions = list(Version.objects.filter(appliance=appliance, withdrawn_at=None))
     memories = {row.chip: row for row in ChipMemory.objects.all()}
     return tuple(
         _in_pool(appliance, versions, pool, memories.get(pool.chip.code))
@@ -75,7 +82,7 @@ def memory_of(chip: ChipModel, row: ChipMemory | None) -> CardMemory | None:
 
 
 def _in_pool(
-    appliance: Appliance, versions: list[Version], pool: Pool, row: ChipMemory | None
+    appliance: Appliance, versions: Sequence[Version], pool: Pool, row: ChipMemory | None
 ) -> PoolVerdict:
     own = [version for version in versions if version.chip == pool.chip.code]
     anywhere = [

@@ -2,11 +2,12 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from billing.adapters.wording import unit, word
-from billing.documents import InvoiceDetail
+from billing.documents import DraftDetail, InvoiceDetail, LineDetail
 
 COLUMNS = (
     "number",
@@ -40,13 +41,22 @@ def escaped(text: str) -> str:
 
 def invoice_csv(invoice: InvoiceDetail, language: str) -> bytes:
     """The invoice's lines with a heading, in UTF-8 with a mark that spreadsheets know it by."""
+    return _csv(invoice.number, invoice.currency, invoice.lines, language)
+
+
+def draft_csv(draft: DraftDetail, language: str) -> bytes:
+    """The same of what stands on no invoice yet; the number is left out."""
+    return _csv("", draft.currency, draft.lines, language)
+
+
+def _csv(number: str, currency: str, lines: Sequence[LineDetail], language: str) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow([word(column, language) for column in COLUMNS])
-    for line in invoice.lines:
+    for line in lines:
         described = " · ".join((line.title(language), *(value for _, value in line.dimensions)))
         cells = (
-            invoice.number,
+            number,
             str(line.position),
             line.meter,
             line.sku,
@@ -59,7 +69,7 @@ def invoice_csv(invoice: InvoiceDetail, language: str) -> bytes:
             f"{line.amount.normalize():f}",
             unit(line.display_unit, language),
             f"{line.price_per_unit.normalize():f}",
-            invoice.currency,
+            currency,
             f"{line.net:.2f}",
             f"{line.tax_rate.normalize():f}",
             f"{line.tax:.2f}",

@@ -11,6 +11,7 @@ from django.db import connection
 from billing import meters
 from billing.models import InvoiceLine
 from billing.queries.invoices import InvoiceRow, LineEvent, invoice_list, line_events
+from billing.queries.wallet import StatementRow, statement
 from common.errors import NotFound
 from common.paging import Page, bad_cursor, check_limit, opened, sealed
 from common.period import Period
@@ -146,3 +147,14 @@ def _counted(*columns: Any) -> CountedEvent:
     return CountedEvent(
         source, event_id, meter, subject, at, quantity, shown, project, received, key
     )
+
+
+def statement_page(
+    *, actor: Actor, tenant_id: UUID, cursor: str | None = None, limit: int = 50
+) -> Page[StatementRow]:
+    """The movements of a tenant's money, newest first. Raises: PermissionRefused, InvalidInput."""
+    require(actor, Permission.WALLET_READ, tenant_id)
+    check_limit(limit)
+    rows = statement(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
+    more = len(rows) > limit
+    return Page(rows[:limit], sealed(rows[limit - 1].cursor) if more else None)

@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import Subquery
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Price, PriceVersion, TaxRate, VersionState
-from billing.money import round_to_fen, tax_on
+from billing.money import CURRENCY, round_to_fen, tax_on
 from billing.pricing import Terms, delta
 from billing.pricing.match import best_match
 from common.errors import DomainError
@@ -90,17 +91,18 @@ def tax_rates() -> tuple[TaxRate, ...]:
 
 
 def quote(*, tenant_id: UUID, lines: Sequence[QuoteLine], at: datetime) -> Quote:
-    """What the lines would cost this tenant at an instant. Three statements, however many lines.
+    """What the lines would cost this tenant at an instant. Two statements, however many lines.
 
     Raises: PriceMissing, TaxRateMissing.
     """
-    version = version_at(at)
-    prices = () if version is None else tuple(version.prices.all())
+    in_force = PriceVersion.objects.filter(state=VersionState.PUBLISHED, effective_at__lte=at)
+    newest = in_force.order_by("-effective_at").values("pk")[:1]
+    prices = tuple(Price.objects.filter(version_id=Subquery(newest)).select_related("version"))
     rates = dict(TaxRate.objects.filter(during__contains=at).values_list("tax_code", "rate"))
     quoted = tuple(_quoted(line, prices, rates) for line in lines)
     net = sum((line.net for line in quoted), Decimal(0))
     tax = sum((line.tax for line in quoted), Decimal(0))
-    currency = "CNY" if version is None else version.currency
+    currency = prices[0].version.currency if prices else CURRENCY
     return Quote(currency=currency, lines=quoted, net=net, tax=tax, gross=net + tax)
 
 

@@ -152,6 +152,31 @@ def heat_map(
     )
 
 
+@dataclass(frozen=True)
+class Board:
+    """Pools as lists show them and their heat map, read together."""
+
+    rows: tuple[PoolRow, ...]
+    heat: tuple[HeatRow, ...]
+
+
+def board(*, period: Period, cell: timedelta, now: datetime) -> Board:
+    """Every pool with its squares over a period; two statements.
+
+    Raises: ValueError for more squares than a page can show.
+    """
+    squares = _squares(period, cell)
+    pools = pools_with_sites()
+    steps = steps_of([pool.profile_id for pool in pools], period)
+    return Board(
+        rows=tuple(_row(pool, steps[pool.profile_id], now) for pool in pools),
+        heat=tuple(
+            HeatRow(pool.code, pool.name_en, pool.name_zh, _cells(steps[pool.profile_id], squares))
+            for pool in pools
+        ),
+    )
+
+
 def _squares(period: Period, cell: timedelta) -> list[Period]:
     count = -(-(period.end - period.start) // cell)
     if count > MOST_CELLS:

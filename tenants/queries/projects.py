@@ -34,6 +34,18 @@ def project(*, actor: Actor, tenant_id: UUID, project_id: UUID) -> Project:
     return found
 
 
+def open_projects(*, actor: Actor, tenant_id: UUID) -> tuple[Project, ...]:
+    """The projects that may still take something new, by name: at most a hundred.
+
+    Raises: PermissionRefused.
+    """
+    require(actor, Permission.PROJECT_READ, tenant_id)
+    rows = Project.objects.filter(tenant_id=tenant_id, archived_at=None)
+    if actor.project_id is not None:
+        rows = rows.filter(pk=actor.project_id)
+    return tuple(rows.order_by("name", "pk")[:100])
+
+
 def project_named(*, actor: Actor, tenant_id: UUID, code: str) -> Project:
     """The project a request names by its code, in order to do something for it.
 

@@ -13,10 +13,9 @@ from tests.factories import tenant_models
 # Tables and references that stand outside the walls on purpose, each with its reason. They are
 # gaps that somebody argued for, so the list is exact: an entry that no longer applies fails too.
 OPEN_BY_DESIGN = {
-    "compute_profile": "numbers of cards over time, of pools and of reservations, without names; "
-    "written by triggers only, and never shown by its own id",
-    "compute_claim.profile_id": "points at such a profile",
-    "compute_reservation.profile_id": "points at such a profile",
+    "compute_claim.profile_id": "pools' profiles belong to no tenant; the claim's trigger refuses "
+    "the profile of another one",
+    "compute_reservation.profile_id": "paired with the reservation's own claim instead",
     "compute_profile.backing_id": "a profile's own claim; set once by the command that made both",
     "billing_usageevent.series_id": "partitions of millions of rows carry no references; the "
     "series numbers of a batch are read under the tenant's scope in the same command",

@@ -1,0 +1,108 @@
+"""Invoices: the list, the document, its lines down to their events, and files to keep."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from billing.adapters.csv import invoice_csv
+from billing.adapters.pdf import invoice_pdf
+from billing.documents import InvoiceDetail
+from billing.queries.invoices import invoice_detail, unbilled
+from billing.queries.pages import invoice_page, line_event_page
+from common.clock import utc_now
+from common.errors import NotFound
+from portal.console.forms import address
+from portal.console.htmx import render_page
+from portal.requests import ActorRequest
+from portal.templatetags.ui import Crumb
+from tenants.permissions import Permission, require
+
+PAGE = 50
+
+
+@require_safe
+def invoice_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
+    """What was invoiced, and above it what will be."""
+    require(request.actor, Permission.INVOICE_READ, request.tenant.pk)
+    now = utc_now()
+    page = invoice_page(
+        actor=request.actor,
+        tenant_id=request.tenant.pk,
+        cursor=request.GET.get("cursor") or None,
+        limit=PAGE,
+    )
+    context = {
+        "page": page,
+        "draft": unbilled(tenant_id=request.tenant.pk, until=now),
+        "now": now,
+    }
+    return render_page(request, "console/invoices/list.html", context)
+
+
+@require_safe
+def invoice(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> HttpResponse:
+    """One invoice, as it was issued."""
+    found = _found(request, invoice_id)
+    context = {"one": found, "crumbs": _crumbs(request)}
+    return render_page(request, "console/invoices/detail.html", context)
+
+
+@require_safe
+def invoice_line(
+    request: ActorRequest, tenant_code: str, invoice_id: UUID, position: int
+) -> HttpResponse:
+    """The events behind one line."""
+    found = _found(request, invoice_id)
+    line = next((line for line in found.lines if line.position == position), None)
+    if line is None:
+        raise NotFound
+    page = line_event_page(
+        actor=request.actor,
+        tenant_id=request.tenant.pk,
+        invoice_id=invoice_id,
+        position=position,
+        cursor=request.GET.get("cursor") or None,
+        limit=PAGE,
+    )
+    crumbs = [*_crumbs(request), Crumb(found.number, address(request, "invoice", found.id))]
+    context = {"one": found, "line": line, "page": page, "crumbs": crumbs}
+    return render_page(request, "console/invoices/line.html", context)
+
+
+@require_safe
+def invoice_document(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> HttpResponse:
+    """The invoice as PDF in the reader's language."""
+    found = _found(request, invoice_id)
+    body = invoice_pdf(found, _language(request))
+    return _file(body, "application/pdf", f"{found.number}.pdf")
+
+
+@require_safe
+def invoice_lines(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> HttpResponse:
+    """The invoice's lines for a spreadsheet."""
+    found = _found(request, invoice_id)
+    body = invoice_csv(found, _language(request))
+    return _file(body, "text/csv; charset=utf-8", f"{found.number}.csv")
+
+
+def _found(request: ActorRequest, invoice_id: UUID) -> InvoiceDetail:
+    require(request.actor, Permission.INVOICE_READ, request.tenant.pk)
+    return invoice_detail(tenant_id=request.tenant.pk, invoice_id=invoice_id)
+
+
+def _crumbs(request: ActorRequest) -> list[Crumb]:
+    return [Crumb(_("Invoices"), address(request, "invoice-list"))]
+
+
+def _language(request: ActorRequest) -> str:
+    asked = request.GET.get("language", "")
+    return asked if asked in {"en", "zh-hans"} else get_language() or "en"
+
+
+def _file(body: bytes, kind: str, name: str) -> HttpResponse:
+    response = HttpResponse(body, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -1,0 +1,87 @@
+"""The tenant console's addresses, all under /t/<code>/."""
+
+from django.urls import path
+
+from portal.console.catalogue import appliance, catalogue
+from portal.console.deploy import deploy
+from portal.console.deployments import (
+    deployment_detail,
+    deployment_list,
+    deployment_retry,
+    deployment_status,
+    deployment_stop,
+)
+from portal.console.home import home
+from portal.console.invoices import (
+    invoice,
+    invoice_document,
+    invoice_line,
+    invoice_lines,
+    invoice_list,
+)
+from portal.console.keys import key_list, key_revoke
+from portal.console.members import (
+    invitation_revoke,
+    member_invite,
+    member_list,
+    member_remove,
+    member_role,
+)
+from portal.console.projects import project_archive, project_list
+from portal.console.reservations import (
+    reservation_cancel,
+    reservation_detail,
+    reservation_end,
+    reservation_list,
+    reservation_submit,
+)
+from portal.console.reserve import reserve
+from portal.console.trail import audit
+from portal.console.usage import usage, usage_csv
+from portal.console.wallet import wallet
+
+app_name = "console"
+
+_reservation = "reservations/<uuid:reservation_id>/"
+_deployment = "deployments/<uuid:deployment_id>/"
+_invoice = "invoices/<uuid:invoice_id>/"
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("reserve/", reserve, name="reserve"),
+    path("reservations/", reservation_list, name="reservation-list"),
+    path(_reservation, reservation_detail, name="reservation"),
+    path(f"{_reservation}submit/", reservation_submit, name="reservation-submit"),
+    path(f"{_reservation}cancel/", reservation_cancel, name="reservation-cancel"),
+    path(f"{_reservation}end/", reservation_end, name="reservation-end"),
+    path("catalogue/", catalogue, name="catalogue"),
+    path("catalogue/<str:appliance_code>/", appliance, name="appliance"),
+    path("deploy/<str:appliance_code>/", deploy, name="deploy"),
+    path("deployments/", deployment_list, name="deployment-list"),
+    path(_deployment, deployment_detail, name="deployment"),
+    path(f"{_deployment}status/", deployment_status, name="deployment-status"),
+    path(f"{_deployment}stop/", deployment_stop, name="deployment-stop"),
+    path(f"{_deployment}retry/", deployment_retry, name="deployment-retry"),
+    path("usage/", usage, name="usage"),
+    path("usage/lines.csv", usage_csv, name="usage-csv"),
+    path("invoices/", invoice_list, name="invoice-list"),
+    path(_invoice, invoice, name="invoice"),
+    path(f"{_invoice}document.pdf", invoice_document, name="invoice-document"),
+    path(f"{_invoice}lines.csv", invoice_lines, name="invoice-lines"),
+    path(f"{_invoice}lines/<int:position>/", invoice_line, name="invoice-line"),
+    path("wallet/", wallet, name="wallet"),
+    path("keys/", key_list, name="key-list"),
+    path("keys/<uuid:key_id>/revoke/", key_revoke, name="key-revoke"),
+    path("members/", member_list, name="member-list"),
+    path("members/invite/", member_invite, name="member-invite"),
+    path("members/<uuid:member_id>/role/", member_role, name="member-role"),
+    path("members/<uuid:member_id>/remove/", member_remove, name="member-remove"),
+    path(
+        "members/invitations/<uuid:invitation_id>/revoke/",
+        invitation_revoke,
+        name="invitation-revoke",
+    ),
+    path("projects/", project_list, name="project-list"),
+    path("projects/<uuid:project_id>/archive/", project_archive, name="project-archive"),
+    path("audit/", audit, name="audit"),
+]

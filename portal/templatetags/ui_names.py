@@ -1,0 +1,35 @@
+"""Names that exist in both languages, in the reader's."""
+
+from typing import Any
+
+from django import template
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+
+from portal.console.wording import ANSWERS, SERVICE_CLASSES
+from portal.templatetags.ui import badge
+
+register = template.Library()
+
+
+@register.filter
+def named(value: Any, field: str = "name") -> str:  # anything with <field>_en and <field>_zh
+    """The name of a thing in the reader's language."""
+    chinese = (get_language() or "").startswith("zh")
+    first, second = ("zh", "en") if chinese else ("en", "zh")
+    told = getattr(value, f"{field}_{first}", "") or getattr(value, f"{field}_{second}", "")
+    return str(told)
+
+
+@register.simple_tag
+def fit_badge(answer: str) -> SafeString:
+    """Whether an appliance fits, as icon, word and colour."""
+    word, tone, icon_name = ANSWERS[str(answer)]
+    return badge(word, tone, icon_name)
+
+
+@register.filter
+def dimension(value: str, name: str) -> str | Promise:
+    """A dimension's value, in words where it is a code of ours."""
+    return SERVICE_CLASSES.get(value, value) if name == "service_class" else value
