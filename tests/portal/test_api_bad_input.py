@@ -17,6 +17,7 @@ from tenants.permissions import SYSTEM, Permission
 from tenants.scoping import operator_scope
 from tests.factories import desk, tenant_models
 from tests.factories.desk import HOUR, Program, deployment_body, minute, reservation_body, written
+from tests.factories.tenants import key
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +72,7 @@ def at(offset: timedelta) -> str:
     return written(minute(offset))
 
 
-RESERVATIONS = {
+RESERVATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no cards": ({"cards": 0}, "/cards"),
     "cards below zero": ({"cards": -1}, "/cards"),
     "more cards than there are numbers": ({"cards": 10**30}, "/cards"),
@@ -329,7 +330,7 @@ def test_a_key_of_one_project_reaches_no_other(alice: Program) -> None:
         other = type(alice.project).objects.create(
             tenant=alice.organisation, code="other", name="Other"
         )
-    _row, secret = desk.tenants.key(alice.organisation, project=other)
+    _row, secret = key(alice.organisation, project=other)
     narrow = Program(alice.organisation, other, secret, Client(raise_request_exception=False))
     made = alice.post("reservations", reservation_body()).json()
     alice.post("usage/events", desk.event(data={"project": "main"}), key=None)
@@ -355,7 +356,7 @@ def test_a_key_without_the_scope_changes_nothing(alice: Program) -> None:
 
 def test_a_key_of_one_scope_can_do_that_one_thing_and_its_money_follows(alice: Program) -> None:
     def only(scope: Permission) -> Program:
-        _row, secret = desk.tenants.key(alice.organisation, {scope.value})
+        _row, secret = key(alice.organisation, {scope.value})
         return Program(alice.organisation, alice.project, secret)
 
     taker, giver = only(Permission.RESERVATION_CREATE), only(Permission.RESERVATION_CANCEL)

@@ -89,7 +89,7 @@ class Invoice(Endpoint):
 
 class LineEventOut(serializers.Serializer):  # type: ignore[type-arg]
     id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
     subject = serializers.CharField()
     time = Instant(source="at")
     quantity = serializers.IntegerField()
@@ -136,7 +136,7 @@ class CsvRenderer(BaseRenderer):
 class InvoiceDocument(Endpoint):
     """The invoice as a page to print."""
 
-    renderer_classes = (PdfRenderer,)  # type: ignore[assignment]  # JSON is never sent here
+    renderer_classes = (PdfRenderer,)
 
     @downloads(Permission.INVOICE_READ, PDF, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:
@@ -148,7 +148,7 @@ class InvoiceDocument(Endpoint):
 class InvoiceLines(Endpoint):
     """The invoice's lines for a spreadsheet."""
 
-    renderer_classes = (CsvRenderer,)  # type: ignore[assignment]  # JSON is never sent here
+    renderer_classes = (CsvRenderer,)
 
     @downloads(Permission.INVOICE_READ, CSV, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:
