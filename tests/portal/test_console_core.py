@@ -1,5 +1,6 @@
 """Smoke."""
 import pytest
+
 from tests.factories import console
 
 pytestmark = pytest.mark.django_db
