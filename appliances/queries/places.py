@@ -141,7 +141,9 @@ def _prices(
     return found
 
 
-def _priced(tenant_id: UUID, line: QuoteLine, at: datetime) -> list[tuple[Decimal, Decimal] | None]:
+def _priced(
+    tenant_id: UUID, line: QuoteLine, at: datetime
+) -> list[tuple[Decimal, Decimal] | None]:
     try:
         one = quote(tenant_id=tenant_id, lines=[line], at=at)
     except PriceMissing:

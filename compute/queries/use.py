@@ -30,7 +30,9 @@ class ReservationUse:
 def reservation_use(*, actor: Actor, reservation: Reservation, now: datetime) -> ReservationUse:
     """What its cards did, from the engine's own accounting; one statement."""
     require(actor, Permission.RESERVATION_READ, reservation.tenant_id)
-    used, seen = _card_seconds(EngineUsage.objects.filter(workload__reservation_id=reservation.pk))
+    used, seen = _card_seconds(
+        EngineUsage.objects.filter(workload__reservation_id=reservation.pk)
+    )
     began = reservation.activated_at
     ended = min(reservation.ended_at or reservation.ends_at, now)
     reserved = int((ended - began).total_seconds()) if began and ended > began else 0

@@ -55,7 +55,9 @@ class DeployForm(forms.Form):
         required=False,
         help_text=gettext_lazy("What programs send as “model”. Left out, it is the name."),
         error_messages={
-            "invalid": gettext_lazy("Use up to 63 letters, digits, dots, hyphens and underscores.")
+            "invalid": gettext_lazy(
+                "Use up to 63 letters, digits, dots, hyphens and underscores."
+            )
         },
     )
     until = CentreInstantField(
@@ -100,7 +102,9 @@ def deploy(request: ActorRequest, tenant_code: str, appliance_code: str) -> Http
         )
         return address(request, "deployment", made.pk)
 
-    return perform(request, started, shown=lambda refusal: _page(request, appliance_code, refusal))
+    return perform(
+        request, started, shown=lambda refusal: _page(request, appliance_code, refusal)
+    )
 
 
 class _SaidForm(DeployForm):

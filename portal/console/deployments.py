@@ -45,7 +45,9 @@ BILLED: tuple[tuple[str, bool, str | Promise], ...] = (
 @require_safe
 def deployment_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
     """Every deployment, the newest first."""
-    page = queries.page(actor=request.actor, cursor=request.GET.get("cursor") or None, limit=PAGE)
+    page = queries.page(
+        actor=request.actor, cursor=request.GET.get("cursor") or None, limit=PAGE
+    )
     context = {
         "page": page,
         "now": utc_now(),
@@ -55,13 +57,17 @@ def deployment_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
 
 
 @require_safe
-def deployment_detail(request: ActorRequest, tenant_code: str, deployment_id: UUID) -> HttpResponse:
+def deployment_detail(
+    request: ActorRequest, tenant_code: str, deployment_id: UUID
+) -> HttpResponse:
     """One deployment, from the moment it was asked for."""
     return _detail(request, deployment_id)
 
 
 @require_safe
-def deployment_status(request: ActorRequest, tenant_code: str, deployment_id: UUID) -> HttpResponse:
+def deployment_status(
+    request: ActorRequest, tenant_code: str, deployment_id: UUID
+) -> HttpResponse:
     """The part of the page that changes by itself."""
     context = _context(request, deployment_id)
     return render_fragment(request, f"{DETAIL}#deployment-live", context)
@@ -93,7 +99,9 @@ def deployment_retry(request: ActorRequest, tenant_code: str, deployment_id: UUI
         made = commands.retry(actor=request.actor, deployment_id=deployment_id, now=utc_now())
         return address(request, "deployment", made.pk)
 
-    return perform(request, retried, shown=lambda refusal: _detail(request, deployment_id, refusal))
+    return perform(
+        request, retried, shown=lambda refusal: _detail(request, deployment_id, refusal)
+    )
 
 
 def _detail(
@@ -112,7 +120,9 @@ def _detail(
 def _context(request: ActorRequest, deployment_id: UUID) -> dict[str, Any]:
     now = utc_now()
     one = queries.one(actor=request.actor, deployment_id=deployment_id)
-    work = workload(actor=request.actor, workload_id=one.workload_id) if one.workload_id else None
+    work = (
+        workload(actor=request.actor, workload_id=one.workload_id) if one.workload_id else None
+    )
     may = request.actor.permissions
     cost = None
     if work is not None and Permission.USAGE_READ in may:
@@ -164,3 +174,4 @@ def _waiting(one: Any, work: Any) -> str:
     if one.state == "stopping":
         return _("The process is being ended; its cards are counted until it has.")
     return ""
+

@@ -1,7 +1,7 @@
 """Who did what, across all tenants."""
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed
@@ -11,7 +11,7 @@ from tenants.queries.desk import tenant_codes
 from tenants.queries.trail import audit_entries
 
 
-@require_GET
+@require_safe
 @allowed(Permission.AUDIT_READ)
 def audit(request: ActorRequest) -> HttpResponse:
     """The trail, newest first, by what was done or to what."""

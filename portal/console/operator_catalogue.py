@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from appliances.commands import catalogue as listing
 from appliances.queries.desk import listed_appliance, may_be_sold, whole_catalogue
@@ -53,7 +53,7 @@ class WhyForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500)
 
 
-@require_GET
+@require_safe
 @allowed(Permission.CATALOGUE_READ)
 def catalogue(request: ActorRequest) -> HttpResponse:
     """Every appliance with its licence gate and its listing."""
@@ -62,7 +62,7 @@ def catalogue(request: ActorRequest) -> HttpResponse:
     return render_page(request, "console/operator/catalogue.html", context)
 
 
-@require_GET
+@require_safe
 @allowed(Permission.CATALOGUE_READ)
 def appliance(request: ActorRequest, code: str) -> HttpResponse:
     """One appliance: its licence, its sources, and the next steps of its listing."""

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput
@@ -34,7 +34,7 @@ class SignOffForm(forms.Form):
     )
 
 
-@require_GET
+@require_safe
 @allowed(Permission.POOL_READ)
 def chip_list(request: ActorRequest) -> HttpResponse:
     """Every chip model, and whether it may be sold."""
@@ -43,7 +43,7 @@ def chip_list(request: ActorRequest) -> HttpResponse:
     return render_page(request, "console/operator/chips.html", context)
 
 
-@require_GET
+@require_safe
 @allowed(Permission.POOL_READ)
 def chip(request: ActorRequest, code: str) -> HttpResponse:
     """One chip model with all its facts and sources."""

@@ -13,7 +13,7 @@ from portal.requests import ActorRequest
 from tenants.permissions import Permission
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @allowed(Permission.NODE_MANAGE)
 def jobs(request: ActorRequest) -> HttpResponse:
     """The last check and what is stuck; a POST checks everything now and shows each rule."""

@@ -6,7 +6,7 @@ from itertools import groupby
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from common.clock import utc_now
 from compute.queries.desk import clusters
@@ -26,7 +26,7 @@ NODES_IN_A_BLOCK = 16
 STATES = ("up", "draining", "drained", "down", "unknown")
 
 
-@require_GET
+@require_safe
 @allowed(Permission.POOL_READ)
 def node_list(request: ActorRequest) -> HttpResponse:
     """Nodes in the order they came, of a pool or in a state where asked."""
@@ -53,7 +53,7 @@ def node_list(request: ActorRequest) -> HttpResponse:
     return render_page(request, "console/operator/nodes.html", context)
 
 
-@require_GET
+@require_safe
 @allowed(Permission.POOL_READ)
 def node_wall(request: ActorRequest) -> HttpResponse:
     """Every card of the centre, or of one pool."""
@@ -92,7 +92,7 @@ def _tabs(pool: str, *, is_wall: bool) -> list[Tab]:
     ]
 
 
-@require_GET
+@require_safe
 @allowed(Permission.POOL_READ)
 def cluster_list(request: ActorRequest) -> HttpResponse:
     """Every scheduler: how it is reached, when it last answered, what it said when it did not."""

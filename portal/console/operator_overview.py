@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from appliances.queries.desk import failed_lately
 from common.clock import utc_now
@@ -31,7 +31,7 @@ class PoolLine:
     largest_gang: int
 
 
-@require_GET
+@require_safe
 @allowed(Permission.TENANT_READ_ALL)
 def overview(request: ActorRequest) -> HttpResponse:
     """One look at everything; each panel is one question."""

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput
@@ -56,7 +56,7 @@ class MaintenanceForm(forms.Form):
         return told
 
 
-@require_GET
+@require_safe
 @allowed(Permission.POOL_READ)
 def pool_list(request: ActorRequest) -> HttpResponse:
     """Every pool with what it has free now."""
@@ -65,7 +65,7 @@ def pool_list(request: ActorRequest) -> HttpResponse:
     return render_page(request, "console/operator/pools.html", {"rows": rows, "now": now})
 
 
-@require_GET
+@require_safe
 @allowed(Permission.POOL_READ)
 def pool(request: ActorRequest, code: str) -> HttpResponse:
     """One pool: a week of free cards, its capacity's history, maintenance."""

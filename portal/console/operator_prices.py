@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.commands.prices import PriceLine, publish_version
 from billing.queries.desk import Change, PriceFact, changes, list_in_force, price_list
@@ -59,7 +59,7 @@ class EditedLine:
     is_dropped: bool
 
 
-@require_GET
+@require_safe
 @allowed(Permission.PRICE_READ)
 def price_book(request: ActorRequest) -> HttpResponse:
     """Every version, and the prices in force now."""
@@ -82,7 +82,7 @@ def _in_force(found: Sequence[Version], now: datetime) -> UUID | None:
     return next(begun, None)
 
 
-@require_GET
+@require_safe
 @allowed(Permission.PRICE_READ)
 def price_version(request: ActorRequest, version_id: UUID) -> HttpResponse:
     """One version with its prices and what it changed."""
@@ -103,13 +103,13 @@ def price_version(request: ActorRequest, version_id: UUID) -> HttpResponse:
     return render_page(request, "console/operator/price_version.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @allowed(Permission.PRICE_PUBLISH)
 def price_new(request: ActorRequest) -> HttpResponse:
     """A copy of the latest list to edit; comparing shows the difference, publishing starts it."""
     latest = versions()
     copied = price_list(latest[0].pk) if latest else ()
-    if request.method == "GET":
+    if request.method != "POST":
         soon = floor_hour(utc_now()) + timedelta(hours=24)
         return _edit_page(request, VersionForm(initial={"effective_at": soon}), _lines(copied, {}))
     form = VersionForm(request.POST)

@@ -109,7 +109,9 @@ def reservation_cancel(
 
 
 @require_POST
-def reservation_end(request: ActorRequest, tenant_code: str, reservation_id: UUID) -> HttpResponse:
+def reservation_end(
+    request: ActorRequest, tenant_code: str, reservation_id: UUID
+) -> HttpResponse:
     """End an active reservation before its time."""
     require(request.actor, Permission.RESERVATION_CANCEL, request.tenant.pk)
 
@@ -151,7 +153,9 @@ def _detail(
         # What may still change by itself is looked at again.
         "moves": found.state in {"awaiting_approval", "confirmed", "activating", "ending"},
     }
-    return render_page(request, DETAIL, context, partial="reservation-live", refusal=refusal)
+    return render_page(
+        request, DETAIL, context, partial="reservation-live", refusal=refusal
+    )
 
 
 # A reservation row; the console may not import the models it is one of.

@@ -337,7 +337,9 @@ def _quote(chosen: Offer | None, account: Standing) -> dict[str, object] | None:
     }
 
 
-def _next_free(request: HttpRequest, refusal: DomainError | None) -> list[tuple[datetime, str]]:
+def _next_free(
+    request: HttpRequest, refusal: DomainError | None
+) -> list[tuple[datetime, str]]:
     """When the cards that somebody else took first are free again, each with its search."""
     found = refusal.params.get("next_free", ()) if refusal is not None else ()
     times = []

@@ -1,6 +1,5 @@
 """Smoke."""
 import pytest
-
 from tests.factories import console
 
 pytestmark = pytest.mark.django_db
