@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from appliances.models import Appliance, Deployment, DeploymentState, Resale
+from common.errors import NotFound
 from common.paging import Page, newest_first
 from tenants.permissions import Actor, Permission, require
 
@@ -32,6 +33,16 @@ def whole_catalogue(*, actor: Actor) -> Sequence[Appliance]:
     require(actor, Permission.CATALOGUE_READ)
     require(actor, Permission.TENANT_READ_ALL)
     return list(Appliance.objects.order_by("category", "code"))
+
+
+def listed_appliance(*, actor: Actor, code: str) -> Appliance:
+    """One appliance whatever its listing, for operators. Raises: PermissionRefused, NotFound."""
+    require(actor, Permission.CATALOGUE_READ)
+    require(actor, Permission.TENANT_READ_ALL)
+    found = Appliance.objects.filter(code=code).first()
+    if found is None:
+        raise NotFound
+    return found
 
 
 def may_be_sold(appliance: Appliance) -> bool:

@@ -142,11 +142,16 @@ def change_capacity(
     """Have so many cards in a pool from an instant until the next change already dated.
 
     Locks: the pool.
+    Idempotent: the number already in force then changes nothing.
     Raises: PermissionRefused, NotFound, PoolBusy, CapacityInUse.
     """
     require(actor, Permission.POOL_MANAGE)
     pool = _pool(pool_code)
     lock_pool(pool.pk)
+    dated = CapacityChange.objects.filter(profile_id=pool.profile_id, at__lte=at)
+    in_force = dated.order_by("-at", "-pk").first()
+    if in_force is not None and in_force.cards == cards:
+        return in_force
     try:
         with transaction.atomic():
             change = CapacityChange.objects.create(
@@ -167,23 +172,34 @@ def change_capacity(
 
 @transaction.atomic
 def plan_maintenance(
-    *, actor: Actor, pool_code: str, cards: int, period: Period, reason: str
+    *,
+    actor: Actor,
+    pool_code: str,
+    cards: int,
+    period: Period,
+    reason: str,
+    key: UUID | None = None,
 ) -> Claim:
     """Take cards out of sale for a period; refused where they are already sold.
 
     Locks: the pool.
+    Idempotent: by ``key`` where one is given; the second call changes nothing.
     Raises: PermissionRefused, NotFound, PoolBusy, NotEnoughCapacity.
     """
     require(actor, Permission.NODE_MANAGE)
     pool = _pool(pool_code)
     lock_pool(pool.pk)
+    subject = f"compute.maintenance:{key or uuid7()}"
+    planned = Claim.objects.filter(profile_id=pool.profile_id, subject=subject).first()
+    if planned is not None:
+        return planned
     claim = take(
         profile_id=pool.profile_id,
         tenant_id=None,
         cards=cards,
         period=period,
         kind=ClaimKind.MAINTENANCE,
-        subject=f"compute.maintenance:{uuid7()}",
+        subject=subject,
     )
     record(
         actor,

@@ -118,7 +118,7 @@ class HeatRow:
 class WallNode:
     """A node and the state of each of its cards, in their order in the machine.
 
-    States: free, held, reserved, running, draining, failed.
+    States: free, held, reserved, running, draining, failed, unknown.
     """
 
     name: str
@@ -278,6 +278,8 @@ def _card_path(state: str, x: int, y: int, size: int) -> str:
             return f"{box}M{x + 3} {y + 3}h{size - 6}v{size - 6}h-{size - 6}z"
         case "draining":
             return f"{box}M{x} {y + size}L{x + size} {y}"
+        case "unknown":
+            return f"M{x + 3} {y + half}h{size - 6}"
         case "failed":
             long = size - 4
             cross = f"M{x + 2} {y + 2}l{long} {long}M{x + size - 2} {y + 2}l-{long} {long}"

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput, NotFound
@@ -34,7 +34,7 @@ class RejectForm(forms.Form):
     )
 
 
-@require_GET
+@require_safe
 @allowed(Permission.RESERVATION_APPROVE)
 def approval_list(request: ActorRequest) -> HttpResponse:
     """Everything that waits, the earliest start first."""

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from billing.queries.invoices import invoice_detail, invoice_list
 from common.errors import NotFound
@@ -19,7 +19,7 @@ from tenants.queries.desk import tenant_codes, tenant_of_code
 PAGE_SIZE = 50
 
 
-@require_GET
+@require_safe
 @allowed(Permission.INVOICE_READ)
 def invoices(request: ActorRequest) -> HttpResponse:
     """Every issued invoice, newest first."""
@@ -42,7 +42,7 @@ def invoices(request: ActorRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @allowed(Permission.INVOICE_READ)
 def invoice(request: ActorRequest, code: str, invoice_id: UUID) -> HttpResponse:
     """One invoice with all its lines."""

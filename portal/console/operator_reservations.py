@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from appliances.queries.desk import deployments_of_everybody
 from common.clock import utc_now
@@ -41,7 +41,7 @@ DEPLOYMENT_TABS = {
 }
 
 
-@require_GET
+@require_safe
 @allowed(Permission.RESERVATION_READ)
 def reservation_list(request: ActorRequest) -> HttpResponse:
     """Reservations of all tenants, the latest first."""
@@ -64,7 +64,7 @@ def reservation_list(request: ActorRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @allowed(Permission.RESERVATION_READ)
 def reservation(request: ActorRequest, reservation_id: UUID) -> HttpResponse:
     """One reservation: its facts, what runs in it, and what was done to it."""
@@ -89,7 +89,7 @@ def _entry(at: object, action: str, actor_name: str) -> TimelineEntry:
     return TimelineEntry(at=at, title=action, actor=actor_name)  # type: ignore[arg-type]  # a row's instant
 
 
-@require_GET
+@require_safe
 @allowed(Permission.DEPLOYMENT_READ)
 def deployment_list(request: ActorRequest) -> HttpResponse:
     """Deployments of all tenants, the latest first."""

@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.queries.invoices import invoice_list
 from billing.queries.wallet import standing, statement
@@ -35,7 +35,7 @@ DETAIL = "console/operator/tenant.html"
 SHOWN = 10
 
 
-@require_GET
+@require_safe
 @allowed(Permission.TENANT_READ_ALL)
 def tenant_list(request: ActorRequest) -> HttpResponse:
     """Every tenant, found by a part of its code or name."""
@@ -54,11 +54,11 @@ def tenant_list(request: ActorRequest) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @allowed(Permission.TENANT_OPERATE)
 def tenant_new(request: ActorRequest) -> HttpResponse:
     """Take in a tenant. The code is the guard: a second sending finds it taken."""
-    if request.method == "GET":
+    if request.method != "POST":
         return _new_page(request, TenantForm())
     form = TenantForm(request.POST)
     if not form.is_valid():
@@ -82,7 +82,7 @@ def _new_page(
     return render_page(request, NEW, {"form": form, "crumbs": crumbs}, refusal=refusal)
 
 
-@require_GET
+@require_safe
 @allowed(Permission.TENANT_READ_ALL)
 def tenant(request: ActorRequest, code: str) -> HttpResponse:
     """One tenant: standing, invoices, people, and what an operator may do about it."""

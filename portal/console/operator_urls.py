@@ -4,7 +4,15 @@ from django.urls import path
 
 from portal.console import (
     operator_approvals,
+    operator_audit,
+    operator_catalogue,
+    operator_chips,
     operator_invoices,
+    operator_jobs,
+    operator_nodes,
+    operator_overview,
+    operator_pools,
+    operator_prices,
     operator_reservations,
     operator_tenant_access,
     operator_tenant_money,
@@ -14,6 +22,7 @@ from portal.console import (
 app_name = "ops"
 
 urlpatterns = [
+    path("", operator_overview.overview, name="overview"),
     path("approvals/", operator_approvals.approval_list, name="approval-list"),
     path(
         "approvals/<uuid:reservation_id>/approve/",
@@ -34,7 +43,9 @@ urlpatterns = [
         operator_tenant_money.tenant_credit_limit,
         name="tenant-credit-limit",
     ),
-    path("tenants/<str:code>/invoice/", operator_tenant_money.tenant_invoice, name="tenant-invoice"),
+    path(
+        "tenants/<str:code>/invoice/", operator_tenant_money.tenant_invoice, name="tenant-invoice"
+    ),
     path(
         "tenants/<str:code>/suspend/", operator_tenant_access.tenant_suspend, name="tenant-suspend"
     ),
@@ -55,4 +66,31 @@ urlpatterns = [
     path(
         "tenants/<str:code>/invoices/<uuid:invoice_id>/", operator_invoices.invoice, name="invoice"
     ),
+    path("pools/", operator_pools.pool_list, name="pool-list"),
+    path("pools/<str:code>/", operator_pools.pool, name="pool"),
+    path("pools/<str:code>/capacity/", operator_pools.pool_capacity, name="pool-capacity"),
+    path("pools/<str:code>/maintenance/", operator_pools.pool_maintenance, name="pool-maintenance"),
+    path(
+        "pools/<str:code>/maintenance/<uuid:claim_id>/end/",
+        operator_pools.pool_maintenance_end,
+        name="pool-maintenance-end",
+    ),
+    path("nodes/", operator_nodes.node_list, name="node-list"),
+    path("nodes/wall/", operator_nodes.node_wall, name="node-wall"),
+    path("clusters/", operator_nodes.cluster_list, name="cluster-list"),
+    path("chips/", operator_chips.chip_list, name="chip-list"),
+    path("chips/<str:code>/", operator_chips.chip, name="chip"),
+    path("chips/<str:code>/sign-off/", operator_chips.chip_sign_off, name="chip-sign-off"),
+    path("catalogue/", operator_catalogue.catalogue, name="catalogue"),
+    path("catalogue/<str:code>/", operator_catalogue.appliance, name="appliance"),
+    path(
+        "catalogue/<str:code>/<slug:step>/",
+        operator_catalogue.appliance_step,
+        name="appliance-step",
+    ),
+    path("prices/", operator_prices.price_book, name="price-book"),
+    path("prices/new/", operator_prices.price_new, name="price-new"),
+    path("prices/<uuid:version_id>/", operator_prices.price_version, name="price-version"),
+    path("jobs/", operator_jobs.jobs, name="jobs"),
+    path("audit/", operator_audit.audit, name="audit"),
 ]

@@ -61,7 +61,7 @@ def capacity_wall(sites: Sequence[charts.WallSite], label: Text) -> dict[str, ob
     ]
     samples = [
         (state, charts.node_drawing(charts.WallNode(state, (state,))))
-        for state in ("free", "held", "reserved", "running", "draining", "failed")
+        for state in ("free", "held", "reserved", "running", "draining", "failed", "unknown")
     ]
     return {"sites": drawn, "samples": samples, "label": label}
 

@@ -122,6 +122,23 @@
     closeRail();
   });
 
+  // The inbox: letters work only while the focus is in one of its rows, and never while typing.
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const row = target.closest("[data-inbox-row]");
+    if (!row || target.matches("input, textarea, select")) return;
+    const rows = [...document.querySelectorAll("[data-inbox-row]")];
+    const key = event.key.toLowerCase();
+    if (key === "j" || key === "k") {
+      rows[rows.indexOf(row) + (key === "j" ? 1 : -1)]?.focus();
+    } else if (key === "a" || key === "r") {
+      row.querySelector(`[data-inbox-key=${key}]`)?.click();
+      if (key === "r") row.querySelector("details[open] textarea")?.focus();
+    } else return;
+    event.preventDefault();
+  });
+
   // A form sends once; the server's idempotency key is the guard, this spares the wait.
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -1,0 +1,77 @@
+"""The operators' first page: is the centre sold, used, healthy, and what waits for somebody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+
+from appliances.queries.desk import failed_lately
+from common.clock import utc_now
+from compute.queries.desk import clusters, desk
+from compute.queries.pools import FourNumbers, Placement, Share, four_numbers, placements
+from portal.console.htmx import render_page
+from portal.console.operator_forms import allowed
+from portal.invariants import last_check
+from portal.requests import ActorRequest
+from tenants.permissions import Permission
+
+GANG = 8
+
+
+@dataclass(frozen=True)
+class PoolLine:
+    """One pool's four numbers, and what its free cards are worth to work that needs several."""
+
+    code: str
+    shares: tuple[Share, Share, Share, Share]
+    free: int
+    unknown: int
+    stranded: int
+    largest_gang: int
+
+
+@require_safe
+@allowed(Permission.TENANT_READ_ALL)
+def overview(request: ActorRequest) -> HttpResponse:
+    """One look at everything; each panel is one question."""
+    now = utc_now()
+    numbers = four_numbers(now=now)
+    places = {one.pool_code: one for one in placements()}
+    schedulers = clusters(actor=request.actor, now=now)
+    return render_page(
+        request,
+        "console/operator/overview.html",
+        {
+            "now": now,
+            "pools": [_line(one, places[one.pool_code]) for one in numbers],
+            "reasons": _reasons(numbers),
+            "gang": GANG,
+            "capacity": sum(one.sold.of for one in numbers),
+            "sold": sum(one.sold.cards or 0 for one in numbers),
+            "clusters": schedulers,
+            "late": sum(one.stale for one in schedulers),
+            "desk": desk(actor=request.actor),
+            "failed": failed_lately(actor=request.actor),
+            "check": last_check(actor=request.actor),
+            "may_decide": Permission.RESERVATION_APPROVE in request.actor.permissions,
+            "may_check": Permission.NODE_MANAGE in request.actor.permissions,
+        },
+    )
+
+
+def _line(numbers: FourNumbers, place: Placement) -> PoolLine:
+    return PoolLine(
+        code=numbers.pool_code,
+        shares=(numbers.sold, numbers.allocated, numbers.used, numbers.effective),
+        free=place.free,
+        unknown=place.unknown,
+        stranded=place.stranded[GANG],
+        largest_gang=place.largest_gang,
+    )
+
+
+def _reasons(numbers: Sequence[FourNumbers]) -> list[str]:
+    """Why numbers are missing, each said once under the table."""
+    shares = [s for one in numbers for s in (one.allocated, one.used, one.effective)]
+    return list(dict.fromkeys(str(share.reason) for share in shares if share.reason))

@@ -1,0 +1,136 @@
+"""The operators' console: every address, and which of their roles may do what there."""
+
+from tenants.permissions import OPERATOR_ROLES, Permission
+from tests.access.table import Expect, Names, Row
+
+NOBODYS = "00000000-0000-7000-8000-000000000000"
+
+
+def those_with(permission: Permission) -> frozenset[str]:
+    return frozenset(role for role, held in OPERATOR_ROLES.items() if permission in held)
+
+
+def _page(route: str, permission: Permission, **more: object) -> Row:
+    return Row(route, "operator", {"GET": Expect(who=those_with(permission))}, **more)  # type: ignore[arg-type]
+
+
+def _form(route: str, permission: Permission, status: int, **more: object) -> Row:
+    """A form sent empty or for nothing: who may send it learns so, the others are refused."""
+    return Row(route, "operator", {"POST": Expect(status, who=those_with(permission))}, **more)  # type: ignore[arg-type]
+
+
+def _tenant(names: Names) -> dict[str, object]:
+    return {"code": names.code}
+
+
+def _no_reservation(names: Names) -> dict[str, object]:
+    return {"reservation_id": NOBODYS}
+
+
+def _nothing_called_so(names: Names) -> dict[str, object]:
+    return {"code": "no-such-thing"}
+
+
+P = Permission
+ROWS = [
+    _page("ops/", P.TENANT_READ_ALL),
+    _page("ops/approvals/", P.RESERVATION_APPROVE),
+    _page("ops/reservations/", P.RESERVATION_READ),
+    _page("ops/deployments/", P.DEPLOYMENT_READ),
+    _page("ops/pools/", P.POOL_READ),
+    _page("ops/nodes/", P.POOL_READ),
+    _page("ops/nodes/wall/", P.POOL_READ),
+    _page("ops/clusters/", P.POOL_READ),
+    _page("ops/chips/", P.POOL_READ),
+    _page("ops/tenants/", P.TENANT_READ_ALL),
+    _page("ops/tenants/<str:code>/", P.TENANT_READ_ALL, names=_tenant),
+    _page("ops/catalogue/", P.CATALOGUE_READ),
+    _page("ops/prices/", P.PRICE_READ),
+    _page("ops/invoices/", P.INVOICE_READ),
+    _page("ops/audit/", P.AUDIT_READ),
+    Row(
+        "ops/jobs/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.NODE_MANAGE)),
+            "POST": Expect(who=those_with(P.NODE_MANAGE)),
+        },
+    ),
+    Row(
+        "ops/tenants/+new/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.TENANT_OPERATE)),
+            "POST": Expect(422, who=those_with(P.TENANT_OPERATE)),
+        },
+    ),
+    Row(
+        "ops/prices/new/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.PRICE_PUBLISH)),
+            "POST": Expect(422, who=those_with(P.PRICE_PUBLISH)),
+        },
+    ),
+    _form("ops/tenants/<str:code>/top-up/", P.WALLET_TOP_UP, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/credit-limit/", P.WALLET_TOP_UP, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/invoice/", P.INVOICE_ISSUE, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/suspend/", P.TENANT_OPERATE, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/reactivate/", P.TENANT_OPERATE, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/visit/", P.TENANT_READ_ALL, 422, names=_tenant),
+    # What stands on the centre's own rows is asked for by a name that nothing has.
+    *(
+        Row(route, "operator", {method: Expect(404, who=those_with(permission))}, names=names)
+        for route, method, permission, names in (
+            (
+                "ops/reservations/<uuid:reservation_id>/",
+                "GET",
+                P.RESERVATION_READ,
+                _no_reservation,
+            ),
+            (
+                "ops/approvals/<uuid:reservation_id>/approve/",
+                "POST",
+                P.RESERVATION_APPROVE,
+                _no_reservation,
+            ),
+            (
+                "ops/tenants/<str:code>/invoices/<uuid:invoice_id>/",
+                "GET",
+                P.INVOICE_READ,
+                lambda names: {"code": names.code, "invoice_id": NOBODYS},
+            ),
+            ("ops/pools/<str:code>/", "GET", P.POOL_READ, _nothing_called_so),
+            ("ops/pools/<str:code>/capacity/", "POST", P.POOL_MANAGE, _nothing_called_so),
+            ("ops/pools/<str:code>/maintenance/", "POST", P.NODE_MANAGE, _nothing_called_so),
+            (
+                "ops/pools/<str:code>/maintenance/<uuid:claim_id>/end/",
+                "POST",
+                P.NODE_MANAGE,
+                lambda names: {"code": "no-such-thing", "claim_id": NOBODYS},
+            ),
+            ("ops/chips/<str:code>/", "GET", P.POOL_READ, _nothing_called_so),
+            ("ops/chips/<str:code>/sign-off/", "POST", P.CHIP_MANAGE, _nothing_called_so),
+            ("ops/catalogue/<str:code>/", "GET", P.CATALOGUE_READ, _nothing_called_so),
+            (
+                "ops/catalogue/<str:code>/<slug:step>/",
+                "POST",
+                P.CATALOGUE_MANAGE,
+                lambda names: {"code": "no-such-thing", "step": "list"},
+            ),
+            (
+                "ops/prices/<uuid:version_id>/",
+                "GET",
+                P.PRICE_READ,
+                lambda names: {"version_id": NOBODYS},
+            ),
+        )
+    ),
+    Row(
+        "ops/approvals/<uuid:reservation_id>/reject/",
+        "operator",
+        # The reason is missing, which is said before anything is looked up.
+        {"POST": Expect(422, who=those_with(P.RESERVATION_APPROVE))},
+        names=_no_reservation,
+    ),
+]
