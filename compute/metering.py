@@ -35,6 +35,12 @@ def whole_second(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
+def early_end_seconds(*, ends_at: datetime, now: datetime, percent: int) -> int:
+    """Seconds charged for the time given up between now and the agreed end; rounded down."""
+    given_up = max(int((ends_at - whole_second(now)).total_seconds()), 0)
+    return given_up * percent // 100
+
+
 def remaining_money(gross: Decimal, *, total: int, charged: int) -> Decimal:
     """What of a price is still to be charged, rounded up to the cent.
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("join/<str:token>/", join, name="join"),
     path("ops/admin/", admin.site.urls),
+    path("ops/", include("portal.console.operator_urls")),
     path("t/<str:tenant_code>/", include("portal.console.urls")),
     path("api/v1/", include("portal.api.v1.urls")),
     path("api/v1/openapi.json", openapi, name="openapi"),

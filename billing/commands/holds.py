@@ -82,13 +82,16 @@ def _write(
 
 @transaction.atomic
 def release_hold(*, actor: Actor, tenant_id: UUID, key: str, now: datetime) -> bool:
-    """Give the promised money back; takes no lock beyond the rows it changes.
+    """Give the promised money back.
 
-    Raises: PermissionRefused.
+    Locks: the account, although it gives: the database moves the account's row for every hold,
+    and a release that came to it after its hold would wait in a circle with one who set it.
+    Raises: PermissionRefused, AccountBusy.
     Idempotent: False says that nothing was held under this key any more.
     """
     require(actor, Permission.FUNDS_HOLD, tenant_id)
 
+    lock_account(tenant_id)
     released = Hold.objects.filter(tenant_id=tenant_id, key=key, state=HoldState.ACTIVE).update(
         state=HoldState.RELEASED, updated_at=now
     )

@@ -1,7 +1,7 @@
 """Usage reported by a tenant's own programs, as CloudEvents."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -33,8 +33,10 @@ class Receipt:
 
     results: tuple[EventResult, ...]
 
-    def count(self, status: EventStatus) -> int:
-        return Counter(result.status for result in self.results)[status]
+    @property
+    def counts(self) -> Mapping[EventStatus, int]:
+        """How many of each, also of those that there are none of."""
+        return Counter(result.status for result in self.results)
 
 
 @transaction.atomic
@@ -57,6 +59,6 @@ def ingest(*, actor: Actor, tenant_id: UUID, items: Sequence[object], now: datet
     return Receipt(results)
 
 
-def _writable(codes: Sequence[str] | frozenset[str]) -> list[str]:
+def _writable(codes: Collection[str]) -> list[str]:
     """What PostgreSQL can be asked for at all: codes are ASCII."""
     return sorted(code for code in codes if code.isascii() and code.isprintable())

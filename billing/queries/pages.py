@@ -1,7 +1,9 @@
 """Billing's lists in keyset pages, from the programs' side: a cursor nobody gave out is refused."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -129,13 +131,22 @@ def counted_events(
         "key": UUID(key) if key else LAST_KEY,
         "limit": limit + 1,
     }
-    with connection.cursor() as cursor_:
-        cursor_.execute(COUNTED, values)
-        rows = tuple(CountedEvent(*row) for row in cursor_.fetchall())
+    with connection.cursor() as statement:
+        statement.execute(COUNTED, values)
+        rows = tuple(_counted(*row) for row in statement.fetchall())
     if len(rows) <= limit:
         return Page(rows, None)
     last = rows[limit - 1]
     return Page(rows[:limit], sealed(f"{last.at.isoformat()}|{last.key}"))
+
+
+# psycopg gives each column with a type of its own; jsonb comes as its text.
+def _counted(*columns: Any) -> CountedEvent:
+    source, event_id, meter, subject, at, quantity, dimensions, project, received, key = columns
+    shown = json.loads(dimensions)
+    return CountedEvent(
+        source, event_id, meter, subject, at, quantity, shown, project, received, key
+    )
 
 
 def statement_page(

@@ -1,5 +1,6 @@
 """Charging reserved cards by the hour, used or not."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -42,39 +43,50 @@ def accrue_reservation(*, reservation_id: UUID, now: datetime) -> int:
         vouched_until=now if ended else floor_hour(now),
         charged_until=reservation.accrued_until,
     )
-    accepted = _charge(reservation, pieces, now) if pieces else 0
+    events = [_event(reservation, piece) for piece in pieces]
+    if ended and reservation.early_end_seconds:
+        events.append(_early_end(reservation))
+    accepted = _charge(reservation, events, now) if events else 0
+    if pieces:
+        Reservation.objects.filter(pk=reservation.pk).update(accrued_until=pieces[-1].end)
+        reservation.accrued_until = pieces[-1].end
     _lower_money(reservation, ended=ended, now=now)
     return accepted
 
 
-def _charge(reservation: Reservation, pieces: tuple[Period, ...], now: datetime) -> int:
-    results = record_usage(
-        actor=SYSTEM,
-        tenant_id=reservation.tenant_id,
-        events=[_event(reservation, piece) for piece in pieces],
-        now=now,
-    )
+def _charge(reservation: Reservation, events: Sequence[UsageEvent], now: datetime) -> int:
+    results = record_usage(actor=SYSTEM, tenant_id=reservation.tenant_id, events=events, now=now)
     refused = [
         result.code
         for result in results
         if result.status not in {EventStatus.ACCEPTED, EventStatus.DUPLICATE}
     ]
-    fields: dict[str, object] = {"accrued_until": pieces[-1].end}
     if refused:
-        fields["attention"] = f"usage refused: {refused[0]}"[:500]
-    Reservation.objects.filter(pk=reservation.pk).update(**fields)
-    reservation.accrued_until = pieces[-1].end
+        Reservation.objects.filter(pk=reservation.pk).update(
+            attention=f"usage refused: {refused[0]}"[:500]
+        )
     return sum(result.status == EventStatus.ACCEPTED for result in results)
 
 
 def _event(reservation: Reservation, piece: Period) -> UsageEvent:
+    name = floor_hour(piece.start).isoformat()
+    return _usage(reservation, name, at=piece.start, seconds=piece.seconds)
+
+
+def _early_end(reservation: Reservation) -> UsageEvent:
+    """The time given up, charged in the hour in which it was given up."""
+    at = reservation.ended_at or reservation.ends_at
+    return _usage(reservation, "early-end", at=at, seconds=reservation.early_end_seconds)
+
+
+def _usage(reservation: Reservation, name: str, *, at: datetime, seconds: int) -> UsageEvent:
     return UsageEvent(
         source=SOURCE,
-        id=f"reservation:{reservation.pk}:{floor_hour(piece.start).isoformat()}",
+        id=f"reservation:{reservation.pk}:{name}",
         meter=RESERVED_CARD_SECONDS,
         subject=reservation.subject,
-        at=piece.start,
-        quantity=reservation.cards * piece.seconds,
+        at=at,
+        quantity=reservation.cards * seconds,
         dimensions={
             "chip": reservation.pool.chip_id,
             "pool": reservation.pool.code,

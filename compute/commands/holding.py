@@ -23,6 +23,7 @@ from compute.models import (
     ReservationState,
 )
 from compute.models.reservations import UNUSED
+from compute.queries.policy import current_policy
 from compute.queries.quotes import quote_reserved
 from compute.queries.sale import pool_for_sale
 from tenants.audit import record
@@ -59,7 +60,7 @@ def hold(
     PoolBusy, NotEnoughCapacity.
     """
     project = project_for(actor, Permission.RESERVATION_CREATE, project_id)
-    policy = ReservationPolicy.objects.filter(pk=1).first() or ReservationPolicy()
+    policy = current_policy()
     _check_request(cards, period, policy, now)
     pool = pool_for_sale(pool_code)
     quote = quote_reserved(

@@ -19,8 +19,11 @@ def change_policy(
     unused_per_tenant: int,
     longest_days: int,
     furthest_days: int,
+    early_end_percent: int = 100,
 ) -> ReservationPolicy:
     """Set how long a hold lasts, how many may wait for use, how long and how far ahead.
+
+    Units: ``early_end_percent`` is the share of given-up time that ending early still costs.
 
     Raises: PermissionRefused, InvalidInput.
     """
@@ -36,8 +39,13 @@ def change_policy(
         for name, value in limits.items()
         if not 1 <= value <= MOST
     ]
+    if not 0 <= early_end_percent <= 100:
+        faults.append(
+            FieldError("/early_end_percent", "out_of_range", _("Give a share from 0 to 100."))
+        )
     if faults:
         raise InvalidInput(errors=faults)
+    limits["early_end_percent"] = early_end_percent
     policy, _made = ReservationPolicy.objects.update_or_create(pk=1, defaults=limits)
     record(
         actor,

@@ -16,7 +16,9 @@ from compute.commands.reservation_moves import (
     reservation_of,
     set_money_aside,
 )
+from compute.metering import early_end_seconds
 from compute.models import Reservation, ReservationState
+from compute.queries.policy import current_policy
 from tenants.permissions import Actor, ActorKind, Permission, require
 
 S = ReservationState
@@ -128,8 +130,10 @@ def cancel(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation:
 
 @transaction.atomic
 def end_now(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation:
-    """End an active reservation early; work in it is stopped and charging ends with it.
+    """End an active reservation early; work in it is stopped and its cards are free again.
 
+    Shape: the time given up is charged to the share that the centre's policy says; committed
+    means paid for whether used or not, so that is all of it unless operators decided otherwise.
     Idempotent: ending again what is ending or ended changes nothing.
     Raises: NotFound, ReservationMoved.
     """
@@ -142,6 +146,9 @@ def end_now(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation
         actor=actor,
         detail={"early": True},
         end_requested_at=now,
+        early_end_seconds=early_end_seconds(
+            ends_at=reservation.ends_at, now=now, percent=current_policy().early_end_percent
+        ),
         **ending_fields(now),
     )
     after_commit("compute.drive_reservation", reservation_id=ending.pk)

@@ -105,10 +105,16 @@ class ReservationPolicy(models.Model):
     unused_per_tenant = models.PositiveIntegerField(default=20)
     longest_days = models.PositiveIntegerField(default=366)
     furthest_days = models.PositiveIntegerField(default=180)
+    # Of the time given up by ending early, how much is charged all the same.
+    early_end_percent = models.PositiveSmallIntegerField(default=100)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(id=1), name="compute_reservationpolicy_single"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(early_end_percent__lte=100),
+                name="compute_reservationpolicy_percent",
             ),
         ]

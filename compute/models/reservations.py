@@ -49,7 +49,8 @@ class Reservation(TenantOwned):
     """A right to cards of a pool for a half-open period.
 
     Shape: the price fields are the quote's answer and never change; ``activated_at`` to
-    ``ended_at`` is what is charged; ``accrued_until`` is how far it has been charged.
+    ``ended_at`` is what is charged; ``accrued_until`` is how far it has been charged;
+    ``early_end_seconds`` is what is charged on top of the time given up by ending early.
     ``deadline_at`` ends every state whose name ends in -ing; past it ``attention`` says why.
     """
 
@@ -81,6 +82,7 @@ class Reservation(TenantOwned):
     end_requested_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     accrued_until = models.DateTimeField(null=True)
+    early_end_seconds = models.PositiveIntegerField(default=0)
     reason = models.CharField(max_length=500, blank=True)
 
     generation = models.PositiveIntegerField(default=1)

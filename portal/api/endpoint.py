@@ -19,7 +19,7 @@ from uuid import UUID
 from django.core.cache import cache
 from django.http import HttpResponse
 from rest_framework import serializers
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -253,7 +253,11 @@ def _body(operation: Operation, request: Request) -> Mapping[str, Any]:
         # Read whole here, where the limit on its size holds; DRF would stream past it.
         _ = request._request.body
     if operation.takes_parts:
-        return {"parts": request.data}
+        parts = request.data
+        # DRF asks no parser about an empty body.
+        if not isinstance(parts, list):
+            raise ParseError("JSON parse error")
+        return {"parts": parts}
     return _checked(operation.body, lambda: request.data)
 
 

@@ -54,7 +54,7 @@ def once(request: ActorRequest, effect: Callable[[], str]) -> str:
         actor=request.actor,
         key=key,
         path=request.path,
-        content_hash=_content_hash(request),
+        content_hash=content_hash(request),
         effect=effect,
     )
 
@@ -110,7 +110,7 @@ def add_refusal(
         form.add_error(name if name in form.fields else None, str(error.detail))
 
 
-def _content_hash(request: ActorRequest) -> bytes:
+def content_hash(request: ActorRequest) -> bytes:
     pairs = sorted(
         (name, value)
         for name, values in request.POST.lists()

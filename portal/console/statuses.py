@@ -62,6 +62,10 @@ STATUSES: dict[str, StatusLook] = {
     "issued": StatusLook("info", "file-invoice", _("Issued")),
     "paid": StatusLook("ok", "circle-check", _("Paid")),
     "overdue": StatusLook("bad", "alert-triangle", _("Overdue")),
+    # Movements of money
+    "top_up": StatusLook("ok", "cash", _("Top-up")),
+    "invoice": StatusLook("info", "file-invoice", _("Invoice")),
+    "settlement": StatusLook("idle", "receipt", _("Payment")),
     "reversed": StatusLook("idle", "rotate", _("Reversed")),
     "published": StatusLook("ok", "circle-check", _("Published")),
     "scheduled": StatusLook("info", "calendar-time", _("Scheduled")),

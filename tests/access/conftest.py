@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import transaction
+from django.test import override_settings
 
 from tests.access.worlds import Stage, build_stage
+from tests.factories.compute import ENGINES
 
 
 @pytest.fixture(scope="module")
 def stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[Stage]:
-    with django_db_blocker.unblock(), transaction.atomic():
+    engines = override_settings(COMPUTE_ENGINES=ENGINES)
+    with engines, django_db_blocker.unblock(), transaction.atomic():
         cache.clear()
         yield build_stage()
         transaction.set_rollback(True)

@@ -10,6 +10,17 @@ from tenants.scoping import APP_ROLE
 from tenants.scoping import OPERATOR_ROLE as OPERATOR
 from tests.factories import tenant_models
 
+# Tables and references that stand outside the walls on purpose, each with its reason. They are
+# gaps that somebody argued for, so the list is exact: an entry that no longer applies fails too.
+OPEN_BY_DESIGN = {
+    "compute_claim.profile_id": "pools' profiles belong to no tenant; the claim's trigger refuses "
+    "the profile of another one",
+    "compute_reservation.profile_id": "paired with the reservation's own claim instead",
+    "compute_profile.backing_id": "a profile's own claim; set once by the command that made both",
+    "billing_usageevent.series_id": "partitions of millions of rows carry no references; the "
+    "series numbers of a batch are read under the tenant's scope in the same command",
+}
+
 _SECURITY = """
 SELECT c.relrowsecurity, c.relforcerowsecurity, pg_get_userbyid(c.relowner)
 FROM pg_class c WHERE c.oid = %s::regclass
@@ -65,6 +76,11 @@ def faults(connection: BaseDatabaseWrapper) -> list[str]:
         found += _reference_faults(connection, model)
     found += _table_faults(connection, "tenants_organisation")
     return sorted(found)
+
+
+def unargued(found: list[str]) -> list[str]:
+    """The faults nobody argued for."""
+    return [fault for fault in found if fault.split(":")[0] not in OPEN_BY_DESIGN]
 
 
 def _table_faults(connection: BaseDatabaseWrapper, table: str) -> list[str]:

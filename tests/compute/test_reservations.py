@@ -361,7 +361,12 @@ def test_one_that_could_never_be_activated_fails_at_its_end(alice: Tenant, clock
     assert world("h20").calls == []
 
 
-def test_ending_early_stops_the_charge_and_frees_the_cards(alice: Tenant, clock: Clock) -> None:
+@pytest.mark.parametrize(("percent", "charged"), [(100, 8 * 3600), (50, 6 * 3600), (0, 4 * 3600)])
+def test_ending_early_frees_the_cards_and_charges_what_the_policy_says(
+    alice: Tenant, clock: Clock, percent: int, charged: int
+) -> None:
+    with operator_scope():
+        ReservationPolicy.objects.create(early_end_percent=percent)
     make_pool()
     reservation = confirmed(alice)
     clock.now = NOW + HOUR
@@ -376,8 +381,11 @@ def test_ending_early_stops_the_charge_and_frees_the_cards(alice: Tenant, clock:
     assert taken(0, 4) == [0, 4, 0]
     accrue_reserved()
     with operator_scope():
-        assert _charged(alice) == {"compute.reserved_card_seconds": 4 * 3600}
+        assert _charged(alice) == {"compute.reserved_card_seconds": charged}
         assert standing(alice.organisation.pk).held == 0
+    accrue_reserved()
+    with operator_scope():
+        assert _charged(alice) == {"compute.reserved_card_seconds": charged}
 
 
 def test_a_request_nobody_answered_lapses_with_its_period(alice: Tenant, clock: Clock) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError
 
 from billing.commands import holds, invoices
-from billing.commands.holds import InsufficientFunds, set_hold
+from billing.commands.holds import InsufficientFunds, release_hold, set_hold
 from billing.locks import AccountBusy, lock_account
 from billing.models import Account, Invoice, InvoiceCounter
 from tenants.models import Organisation
@@ -48,6 +48,22 @@ def test_many_holds_take_exactly_what_there_is() -> None:
     assert len(refused) == 14
     assert {type(error) for error in refused} == {InsufficientFunds}
     assert (stands(alice).held, stands(alice).available) == (100, 0)
+    assert broken() == ()
+
+
+def test_setting_and_releasing_one_hold_never_wait_in_a_circle() -> None:
+    alice = make.make_tenant("alice")
+    pay_in(alice, "100.00")
+
+    def work(index: int) -> None:
+        for turn in range(6):
+            if (index + turn) % 2:
+                hold(alice, "r1", f"{index + 1}.00")
+            else:
+                with tenant_scope(alice.pk):
+                    release_hold(actor=SYSTEM, tenant_id=alice.pk, key="r1", now=make.NOW)
+
+    assert at_once(6, work) == [None] * 6
     assert broken() == ()
 
 

@@ -1,0 +1,59 @@
+"""Invoices of every tenant."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from billing.queries.invoices import invoice_detail, invoice_list
+from common.errors import NotFound
+from portal.console.htmx import render_page
+from portal.console.operator_forms import allowed
+from portal.requests import ActorRequest
+from portal.templatetags.ui import Crumb
+from tenants.permissions import Permission
+from tenants.queries.desk import tenant_codes, tenant_of_code
+
+PAGE_SIZE = 50
+
+
+@require_GET
+@allowed(Permission.INVOICE_READ)
+def invoices(request: ActorRequest) -> HttpResponse:
+    """Every issued invoice, newest first."""
+    try:
+        rows = invoice_list(
+            tenant_id=None, after=request.GET.get("cursor") or None, limit=PAGE_SIZE + 1
+        )
+    except ValueError as error:
+        # What is no cursor of ours leads nowhere.
+        raise NotFound from error
+    shown = rows[:PAGE_SIZE]
+    codes = tenant_codes(actor=request.actor)
+    return render_page(
+        request,
+        "console/operator/invoices.html",
+        {
+            "rows": [(row, codes[row.tenant_id]) for row in shown],
+            "next_cursor": shown[-1].cursor if len(rows) > PAGE_SIZE else None,
+        },
+    )
+
+
+@require_GET
+@allowed(Permission.INVOICE_READ)
+def invoice(request: ActorRequest, code: str, invoice_id: UUID) -> HttpResponse:
+    """One invoice with all its lines."""
+    organisation = tenant_of_code(actor=request.actor, code=code)
+    found = invoice_detail(tenant_id=organisation.pk, invoice_id=invoice_id)
+    crumbs = [
+        Crumb(_("Invoices"), reverse("ops:invoice-list")),
+        Crumb(organisation.name, reverse("ops:tenant", args=[code])),
+    ]
+    return render_page(
+        request,
+        "console/operator/invoice.html",
+        {"one": found, "organisation": organisation, "crumbs": crumbs},
+    )

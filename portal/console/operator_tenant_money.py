@@ -1,0 +1,94 @@
+"""A tenant's money in the operators' hands: transfers received, credit, invoices up to now."""
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from billing.commands.invoices import issue_invoice
+from billing.commands.wallet import set_credit_limit, top_up
+from common.clock import utc_now
+from common.errors import DomainError, InvalidInput
+from portal.console.forms import add_refusal
+from portal.console.operator_forms import allowed, answer, form_key
+from portal.console.operator_tenant_forms import CreditLimitForm, TopUpForm
+from portal.console.operator_tenants import tenant_page
+from portal.requests import ActorRequest
+from tenants.permissions import Permission
+from tenants.queries.desk import tenant_of_code
+
+
+@require_POST
+@allowed(Permission.WALLET_TOP_UP)
+def tenant_top_up(request: ActorRequest, code: str) -> HttpResponse:
+    """Credit a transfer to the wallet, once for each form."""
+    organisation = tenant_of_code(actor=request.actor, code=code)
+    form = TopUpForm(request.POST)
+
+    def shown(refusal: DomainError) -> HttpResponse:
+        add_refusal(form, refusal)
+        return tenant_page(request, code, refusal, top_up_form=form)
+
+    if not form.is_valid():
+        return shown(InvalidInput())
+
+    def effect() -> str:
+        top_up(
+            actor=request.actor,
+            tenant_id=organisation.pk,
+            amount=form.cleaned_data["amount"],
+            key=f"console:{form_key(request)}",
+            reference=form.cleaned_data["reference"],
+            now=utc_now(),
+        )
+        return reverse("ops:tenant", args=[code])
+
+    done = _("The transfer is in the wallet.")
+    return answer(request, effect, shown=shown, done=done, tenant_id=organisation.pk)
+
+
+@require_POST
+@allowed(Permission.WALLET_TOP_UP)
+def tenant_credit_limit(request: ActorRequest, code: str) -> HttpResponse:
+    """Say how far the wallet may go below zero."""
+    organisation = tenant_of_code(actor=request.actor, code=code)
+    form = CreditLimitForm(request.POST)
+
+    def shown(refusal: DomainError) -> HttpResponse:
+        add_refusal(form, refusal)
+        return tenant_page(request, code, refusal, credit_form=form)
+
+    if not form.is_valid():
+        return shown(InvalidInput())
+
+    def effect() -> str:
+        set_credit_limit(
+            actor=request.actor,
+            tenant_id=organisation.pk,
+            amount=form.cleaned_data["limit"],
+            now=utc_now(),
+        )
+        return reverse("ops:tenant", args=[code])
+
+    done = _("The credit limit is set.")
+    return answer(request, effect, shown=shown, done=done, tenant_id=organisation.pk)
+
+
+@require_POST
+@allowed(Permission.INVOICE_ISSUE)
+def tenant_invoice(request: ActorRequest, code: str) -> HttpResponse:
+    """Bill everything used up to now that stands on no invoice yet."""
+    organisation = tenant_of_code(actor=request.actor, code=code)
+
+    def effect() -> str:
+        now = utc_now()
+        issue_invoice(actor=request.actor, tenant_id=organisation.pk, until=now, now=now)
+        return reverse("ops:tenant", args=[code])
+
+    return answer(
+        request,
+        effect,
+        shown=lambda refusal: tenant_page(request, code, refusal),
+        done=_("The invoice is issued."),
+        tenant_id=organisation.pk,
+    )

@@ -1,0 +1,111 @@
+"""One row of every model of billing, made the way the product makes them: used, held, invoiced."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+from django.db.models import Model
+
+from billing.commands.holds import set_hold
+from billing.commands.invoices import issue_invoice
+from billing.commands.prices import load_default_prices
+from billing.commands.usage import UsageEvent as Event
+from billing.commands.usage import record_usage
+from billing.commands.wallet import top_up
+from billing.models import (
+    Account,
+    Allocation,
+    EventKey,
+    Hold,
+    Invoice,
+    InvoiceLine,
+    InvoicePayment,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+    RejectedEvent,
+    Series,
+    UsageBatch,
+    UsageBucket,
+    UsageEvent,
+)
+from tenants.models import Project
+from tenants.permissions import SYSTEM
+from tests.factories import World, factory
+from tests.factories.billing import HOUR, LONG_AGO, NOW
+
+M = TypeVar("M", bound=Model)
+
+
+def _billed(world: World) -> None:
+    """A tenant that paid in, used tokens, sent nonsense, holds money and has an invoice."""
+    if Invoice.objects.filter(tenant=world.organisation).exists():
+        return
+    load_default_prices(actor=SYSTEM, now=LONG_AGO)
+    tenant_id = world.organisation.pk
+    top_up(
+        actor=SYSTEM,
+        tenant_id=tenant_id,
+        amount=Decimal("1000"),
+        key=f"{world.canary} first",
+        reference=f"{world.canary} transfer",
+        now=NOW - 3 * HOUR,
+    )
+    good = Event(
+        source="gateway",
+        id=f"{world.canary}-1",
+        meter="appliances.tokens_in",
+        subject=f"{world.canary} deployment",
+        at=NOW - 2 * HOUR,
+        quantity=9_000_000,
+        dimensions={"model": "tiny", "deployment": "d1", "key": world.canary},
+        project_id=world.pk(Project),
+    )
+    nonsense = Event(
+        source="gateway",
+        id=f"{world.canary}-2",
+        meter="no.such_meter",
+        subject=f"{world.canary} nonsense",
+        at=NOW - 2 * HOUR,
+        quantity=1,
+        dimensions={},
+    )
+    record_usage(actor=SYSTEM, tenant_id=tenant_id, events=[good, nonsense], now=NOW)
+    set_hold(
+        actor=SYSTEM,
+        tenant_id=tenant_id,
+        key=f"{world.canary} hold",
+        amount=Decimal("5.00"),
+        expires_at=NOW + timedelta(hours=1),
+        now=NOW,
+    )
+    issue_invoice(actor=SYSTEM, tenant_id=tenant_id, until=NOW, now=NOW + HOUR)
+
+
+def _first(model: type[M]) -> None:
+    @factory(model)
+    def make(world: World) -> M:
+        _billed(world)
+        row = model._default_manager.filter(tenant_id=world.organisation.pk).first()
+        assert row is not None, f"Billing left no {model.__name__}."
+        return row
+
+
+for _model in (
+    Account,
+    Allocation,
+    EventKey,
+    Hold,
+    Invoice,
+    InvoiceLine,
+    InvoicePayment,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+    RejectedEvent,
+    Series,
+    UsageBatch,
+    UsageBucket,
+    UsageEvent,
+):
+    _first(_model)
