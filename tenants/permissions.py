@@ -135,6 +135,17 @@ LOOKING: frozenset[Permission] = frozenset(p for p in Permission if p.value.ends
 # What an operator sees as a guest in a tenant's console.
 VISITOR: frozenset[Permission] = frozenset(_FINANCE | {P.AUDIT_READ, P.KEY_READ})
 
+# Taking cards sets money aside and giving them back lets go of it: whoever may do the one may do
+# the other, also a key that was given nothing but this one scope.
+_MOVES_MONEY = frozenset(
+    {P.RESERVATION_CREATE, P.RESERVATION_CANCEL, P.DEPLOYMENT_CREATE, P.DEPLOYMENT_STOP}
+)
+
+
+def with_implied(permissions: frozenset[Permission]) -> frozenset[Permission]:
+    """These permissions and what doing them involves."""
+    return permissions | {P.FUNDS_HOLD} if permissions & _MOVES_MONEY else permissions
+
 
 class ActorKind(StrEnum):
     MEMBER = "member"

@@ -140,7 +140,7 @@ def stop(*, actor: Actor, deployment_id: UUID, now: datetime) -> Deployment:
     Raises: NotFound, DeploymentMoveRefused for one that has already ended.
     """
     require(actor, Permission.DEPLOYMENT_STOP, actor.tenant_id)
-    deployment = _visible(actor, deployment_id)
+    deployment = _visible(actor, Permission.DEPLOYMENT_STOP, deployment_id)
     if deployment.state == S.STOPPING:
         return deployment
     if not begin_stopping(actor=actor, deployment=deployment, reason="", gave_up=False, now=now):
@@ -152,7 +152,7 @@ def stop(*, actor: Actor, deployment_id: UUID, now: datetime) -> Deployment:
 def retry(*, actor: Actor, deployment_id: UUID, now: datetime) -> Deployment:
     """Deploy once more what failed or was stopped, as a new deployment of the same shape."""
     require(actor, Permission.DEPLOYMENT_CREATE, actor.tenant_id)
-    old = _visible(actor, deployment_id)
+    old = _visible(actor, Permission.DEPLOYMENT_CREATE, deployment_id)
     if old.state in LIVE_STATES:
         raise DeploymentMoveRefused(state=old.get_state_display())
     return deploy(
@@ -258,12 +258,12 @@ def _place(
     return reservation.pool, reservation
 
 
-def _visible(actor: Actor, deployment_id: UUID) -> Deployment:
+def _visible(actor: Actor, permission: Permission, deployment_id: UUID) -> Deployment:
     rows = Deployment.objects.select_related("version__appliance")
     deployment = rows.filter(pk=deployment_id).first()
     if deployment is None or actor.project_id not in (None, deployment.project_id):
         raise NotFound
-    require(actor, Permission.DEPLOYMENT_READ, deployment.tenant_id)
+    require(actor, permission, deployment.tenant_id)
     return deployment
 
 

@@ -121,7 +121,8 @@ def counted_events(
     if meter:
         meters.get(meter)
     at, _, key = (_place(cursor) or "").partition("|")
-    values = {
+    # Columns' values are as various as their types.
+    values: dict[str, Any] = {
         "tenant": tenant_id,
         "start": period.start,
         "end": period.end,

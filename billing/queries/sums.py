@@ -1,6 +1,7 @@
 """How much was used, summed under one heading."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -76,7 +77,8 @@ def usage_sums(
     after_meter, between, after_value = opened(cursor).partition(_BETWEEN) if cursor else ("",) * 3
     if cursor and (not between or "\0" in after_meter + after_value):
         raise bad_cursor(cursor)
-    values = {
+    # Columns' values are as various as their types.
+    values: dict[str, Any] = {
         "group": group_by,
         "zone": settings.CENTRE_TIME_ZONE,
         "tenant": tenant_id,

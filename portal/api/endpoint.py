@@ -8,7 +8,7 @@ A resource module reads like this, and nothing else:
             return projects(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -20,7 +20,8 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated, ParseError
-from rest_framework.renderers import JSONRenderer
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -157,8 +158,8 @@ class Endpoint(APIView):
 
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
-    parser_classes = (StrictJSONParser,)
-    renderer_classes = (JSONRenderer,)
+    parser_classes: Sequence[type[BaseParser]] = (StrictJSONParser,)
+    renderer_classes: Sequence[type[BaseRenderer]] = (JSONRenderer,)
     http_method_names = ["get", "post", "delete", "head"]
     _allowance: Allowance | None = None
 

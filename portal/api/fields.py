@@ -142,6 +142,14 @@ class Identifier(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+class Money(Amount):
+    """An amount with two places, and more only where they are not zero."""
+
+    def to_representation(self, value: Decimal) -> str:
+        whole, _point, places = format(value, "f").partition(".")
+        return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+
+
 class QueryAmount(Amount):
     """A decimal number in an address, never negative."""
 

@@ -25,6 +25,7 @@ from tenants.permissions import (
     Actor,
     ActorKind,
     Permission,
+    with_implied,
 )
 from tenants.scoping import operator_scope
 from tenants.secrets import fingerprint, is_well_formed
@@ -151,7 +152,9 @@ def key_caller(secret: str, now: datetime) -> KeyCaller | None:
         id=key.pk,
         name=key.name,
         tenant_id=key.tenant_id,
-        permissions=_left_to(key.tenant, frozenset(Permission(name) for name in key.scopes)),
+        permissions=_left_to(
+            key.tenant, with_implied(frozenset(Permission(name) for name in key.scopes))
+        ),
         project_id=key.project_id,
     )
     return KeyCaller(actor, key.requests_per_minute)

@@ -23,7 +23,8 @@ class ApplianceOut(serializers.Serializer):  # type: ignore[type-arg]
 
 
 class FitStepOut(serializers.Serializer):  # type: ignore[type-arg]
-    label = Spoken(source="title")
+    # A member named like an attribute of every field.
+    label = Spoken(source="title")  # type: ignore[assignment]
     formula = serializers.CharField()
     value = Amount()
     unit = serializers.CharField()

@@ -14,7 +14,7 @@ from billing.documents import LineDetail
 from billing.queries.invoices import invoice_detail
 from billing.queries.pages import invoice_page, line_event_page
 from portal.api.endpoint import Call, Download, Endpoint, downloads, reads
-from portal.api.fields import Amount, InLanguage, Instant, Spoken, Strict
+from portal.api.fields import Amount, InLanguage, Instant, Money, Spoken, Strict
 from tenants.permissions import Permission
 
 PDF, CSV = "application/pdf", "text/csv; charset=utf-8"
@@ -28,10 +28,10 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
     period_starts_at = Instant(source="period_start")
     period_ends_at = Instant(source="period_end")
     currency = serializers.CharField()
-    net = Amount()
-    tax = Amount()
-    gross = Amount()
-    paid = Amount()
+    net = Money()
+    tax = Money()
+    gross = Money()
+    paid = Money()
     state = serializers.SerializerMethodField()
     issued_at = Instant()
     content_hash = serializers.CharField()
@@ -49,12 +49,12 @@ class LineOut(serializers.Serializer):  # type: ignore[type-arg]
     project = serializers.CharField(source="project_name")
     quantity = Amount(source="amount", help_text=_("In the unit; base_quantity is exact."))
     unit = Spoken(source="display_unit")
-    unit_price = Amount(source="price_per_unit", help_text=_("Of one unit, net."))
+    unit_price = Money(source="price_per_unit", help_text=_("Of one unit, net."))
     base_quantity = serializers.IntegerField(source="quantity")
-    net = Amount()
+    net = Money()
     tax_rate = Amount()
-    tax = Amount()
-    gross = Amount()
+    tax = Money()
+    gross = Money()
     service_from = Instant()
     service_to = Instant()
     is_late = serializers.BooleanField(help_text=_("Use of a period invoiced before."))
@@ -89,7 +89,7 @@ class Invoice(Endpoint):
 
 class LineEventOut(serializers.Serializer):  # type: ignore[type-arg]
     id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
     subject = serializers.CharField()
     time = Instant(source="at")
     quantity = serializers.IntegerField()
@@ -136,7 +136,7 @@ class CsvRenderer(BaseRenderer):
 class InvoiceDocument(Endpoint):
     """The invoice as a page to print."""
 
-    renderer_classes = (PdfRenderer,)  # type: ignore[assignment]  # JSON is never sent here
+    renderer_classes = (PdfRenderer,)
 
     @downloads(Permission.INVOICE_READ, PDF, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:
@@ -148,7 +148,7 @@ class InvoiceDocument(Endpoint):
 class InvoiceLines(Endpoint):
     """The invoice's lines for a spreadsheet."""
 
-    renderer_classes = (CsvRenderer,)  # type: ignore[assignment]  # JSON is never sent here
+    renderer_classes = (CsvRenderer,)
 
     @downloads(Permission.INVOICE_READ, CSV, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:

@@ -11,8 +11,8 @@ from common.period import Period
 from compute.queries.offers import Label, Offer, OfferRequest, find_offers
 from portal.api.endpoint import Call, Endpoint, reads
 from portal.api.fields import (
-    Amount,
     Instant,
+    Money,
     QueryAmount,
     QueryWhole,
     Spoken,
@@ -61,9 +61,9 @@ class OfferOut(serializers.Serializer):  # type: ignore[type-arg]
     cards = serializers.IntegerField()
     starts_at = Instant(source="period.start")
     ends_at = Instant(source="period.end")
-    net = Amount()
-    tax = Amount()
-    gross = Amount()
+    net = Money()
+    tax = Money()
+    gross = Money()
     currency = serializers.CharField()
     why = serializers.SerializerMethodField()
 

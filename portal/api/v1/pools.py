@@ -22,23 +22,23 @@ class ChipOut(serializers.Serializer):  # type: ignore[type-arg]
 
 
 class PoolOut(serializers.Serializer):  # type: ignore[type-arg]
-    code = serializers.CharField(source="row.code")
-    name = InLanguage("name", source="row")
-    centre = serializers.CharField(source="row.centre_code")
-    cluster = serializers.CharField(source="row.cluster_code")
-    chip = ChipOut()
-    is_sold = serializers.BooleanField(source="row.sold")
-    capacity_cards = serializers.IntegerField(source="row.capacity")
-    free_cards = serializers.IntegerField(source="row.free")
+    code = serializers.CharField(source="pool.code")
+    name = InLanguage("name", source="pool")
+    centre = serializers.CharField(source="pool.cluster.centre.code")
+    cluster = serializers.CharField(source="pool.cluster.code")
+    chip = ChipOut(source="pool.chip")
+    is_sold = serializers.BooleanField()
+    capacity_cards = serializers.IntegerField(source="capacity")
+    free_cards = serializers.IntegerField(source="free")
     largest_gang = serializers.IntegerField(
         allow_null=True, help_text=_("The most cards free together on one node.")
     )
     as_of = Instant(
-        source="row.synced_at",
+        source="pool.cluster.last_synced_at",
         allow_null=True,
         help_text=_("When its scheduler last answered."),
     )
-    stale = serializers.BooleanField(source="row.stale")
+    stale = serializers.BooleanField()
 
 
 class Pools(Endpoint):

@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from billing.queries.terms import prices_in_force
 from portal.api.endpoint import Call, Endpoint, reads
-from portal.api.fields import Amount, InLanguage, Instant
+from portal.api.fields import InLanguage, Instant, Money
 from portal.api.pagination import PageQuery
 from tenants.permissions import Permission
 
@@ -23,7 +23,7 @@ class PriceOut(serializers.Serializer):  # type: ignore[type-arg]
     dimensions = serializers.DictField(
         child=serializers.CharField(), source="match", help_text=_("What it is the price of.")
     )
-    unit_price = Amount(help_text=_("Net."))
+    unit_price = Money(help_text=_("Net."))
     unit_quantity = serializers.IntegerField(
         help_text=_("How many of the meter's base units the price is for.")
     )

@@ -10,7 +10,7 @@ from common.period import Period
 from compute.commands.reservations import cancel, end_now, hold, submit
 from compute.queries.listings import listed, reservation_listing, reservation_listings
 from portal.api.endpoint import Call, Endpoint, posts, reads
-from portal.api.fields import Amount, Instant, Strict, Text, Whole, refuse_reversed
+from portal.api.fields import Instant, Money, Strict, Text, Whole, refuse_reversed
 from tenants.permissions import Permission
 from tenants.queries.projects import project_named
 
@@ -42,11 +42,11 @@ class ReservationOut(serializers.Serializer):  # type: ignore[type-arg]
     ends_at = Instant(source="reservation.ends_at")
     state = serializers.CharField(source="reservation.state")
     hold_expires_at = Instant(source="reservation.hold_expires_at")
-    net = Amount(source="reservation.net")
-    tax = Amount(source="reservation.tax")
-    gross = Amount(source="reservation.gross")
+    net = Money(source="reservation.net")
+    tax = Money(source="reservation.tax")
+    gross = Money(source="reservation.gross")
     currency = serializers.CharField(source="reservation.currency")
-    unit_price = Amount(help_text=_("Of one card for an hour, net."))
+    unit_price = Money(help_text=_("Of one card for an hour, net."))
     reason = serializers.CharField(source="reservation.reason")
     created_at = Instant(source="reservation.created_at")
 

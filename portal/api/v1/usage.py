@@ -36,16 +36,16 @@ class EventIn(Strict):
 
     specversion = serializers.ChoiceField(choices=["1.0"])
     id = Text(max_length=200, help_text=_("With the source, the event's identity for ever."))
-    source = Text(max_length=100)
+    source = Text(max_length=100)  # type: ignore[assignment]  # CloudEvents' own name
     type = Text(max_length=60, help_text=_("The meter's code."))
     subject = Text(max_length=200, required=False, help_text=_("What was used."))
     time = Instant(help_text=_("When it was used; at most 35 days ago."))
-    data = EventDataIn()
+    data = EventDataIn()  # type: ignore[assignment]  # CloudEvents' own name
 
 
 class EventResultOut(serializers.Serializer):  # type: ignore[type-arg]
     id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
     status = serializers.ChoiceField(choices=[status.value for status in EventStatus])
     code = serializers.CharField(help_text=_("Why it was not accepted; stable."))
     detail = serializers.CharField()
@@ -111,7 +111,7 @@ class EventsQuery(PageQuery):
 
 class CountedEventOut(serializers.Serializer):  # type: ignore[type-arg]
     id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
     type = serializers.CharField(source="meter")
     subject = serializers.CharField()
     time = Instant(source="at")

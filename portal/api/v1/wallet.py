@@ -5,18 +5,18 @@ from rest_framework import serializers
 
 from billing.queries.wallet import standing
 from portal.api.endpoint import Call, Endpoint, reads
-from portal.api.fields import Amount
+from portal.api.fields import Money
 from tenants.permissions import Permission
 
 
 # Output serializers are generic over models this layer must not import.
 class WalletOut(serializers.Serializer):  # type: ignore[type-arg]
     currency = serializers.CharField()
-    balance = Amount(help_text=_("Paid in, less what is owed on invoices."))
-    credit_limit = Amount()
-    held = Amount(help_text=_("Set aside for reservations and work."))
-    unbilled = Amount(help_text=_("Used and not yet invoiced, with tax."))
-    available = Amount(help_text=_("What a new promise may take."))
+    balance = Money(help_text=_("Paid in, less what is owed on invoices."))
+    credit_limit = Money()
+    held = Money(help_text=_("Set aside for reservations and work."))
+    unbilled = Money(help_text=_("Used and not yet invoiced, with tax."))
+    available = Money(help_text=_("What a new promise may take."))
 
 
 class Wallet(Endpoint):
