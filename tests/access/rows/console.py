@@ -11,10 +11,15 @@ from tests.access.table import EVERY_MEMBER, Expect, Names, Row
 MAKERS = frozenset({"owner", "admin", "developer"})
 MONEY = frozenset({"owner", "admin", "finance"})
 MANAGERS = frozenset({"owner", "admin"})
+OWNERS = frozenset({"owner"})
 
 
 def _sent(names: Names) -> dict[str, object]:
     return {"idem": uuid4()}
+
+
+def _viewer(names: Names) -> dict[str, object]:
+    return {"idem": uuid4(), "role": "viewer"}
 
 
 def _page(
@@ -24,9 +29,7 @@ def _page(
     return _row(rest, {"GET": Expect(who=who)}, names, fixed)
 
 
-def _form(
-    rest: str, who: frozenset[str], status: int, names: dict[str, type] | None = None
-) -> Row:
+def _form(rest: str, who: frozenset[str], status: int, names: dict[str, type] | None = None) -> Row:
     """An address that only takes a form."""
     return _row(rest, {"POST": Expect(status, who=who, body=_sent)}, names, {})
 
@@ -52,7 +55,10 @@ ROWS = [
     _page("", EVERY_MEMBER),
     _row(
         "reserve/",
-        {"GET": Expect(who=MAKERS), "POST": Expect(422, who=MAKERS, body=_sent)},
+        {
+            "GET": Expect(who=MAKERS, suspended=403),
+            "POST": Expect(422, who=MAKERS, body=_sent),
+        },
         None,
         {},
     ),
@@ -62,6 +68,22 @@ ROWS = [
     _form(f"{_reservation}cancel/", MAKERS, 302, RESERVATION),
     _form(f"{_reservation}end/", MAKERS, 409, RESERVATION),
     _page("catalogue/", EVERY_MEMBER),
+    # The stage's appliance is not on sale, which is the same as missing.
+    _row(
+        "catalogue/<str:appliance_code>/",
+        {"GET": Expect(404, who=EVERY_MEMBER)},
+        None,
+        {"appliance_code": "factory"},
+    ),
+    _row(
+        "deploy/<str:appliance_code>/",
+        {
+            "GET": Expect(404, who=MAKERS, suspended=403),
+            "POST": Expect(404, who=MAKERS, body=_sent),
+        },
+        None,
+        {"appliance_code": "factory"},
+    ),
     _page("usage/", EVERY_MEMBER),
     _page("usage/lines.csv", EVERY_MEMBER),
     _page("invoices/", MONEY),
@@ -84,7 +106,14 @@ ROWS = [
     _form("keys/<uuid:key_id>/revoke/", MANAGERS, 302, {"key_id": ApiKey}),
     _page("members/", EVERY_MEMBER),
     _form("members/invite/", MANAGERS, 422),
-    _form("members/<uuid:member_id>/role/", MANAGERS, 422, {"member_id": Membership}),
+    # The member is an owner, whom only owners may change.
+    _row(
+        "members/<uuid:member_id>/role/",
+        {"POST": Expect(302, who=OWNERS, body=_viewer)},
+        {"member_id": Membership},
+        {},
+    ),
+    _form("members/<uuid:member_id>/remove/", OWNERS, 302, {"member_id": Membership}),
     _row(
         "projects/",
         {"GET": Expect(who=EVERY_MEMBER), "POST": Expect(422, who=MANAGERS, body=_sent)},
