@@ -260,10 +260,10 @@ def _fit_check(place: Place) -> Check:
 def _room_check(place: Place) -> Check:
     said = {"free": place.free, "need": place.cards}
     if place.has_room:
-        return Check(_("Cards"), _("%(free)s cards are free, %(need)s are needed.") % said, "ok")
+        return Check(_("Cards"), _("%(free)s free, %(need)s needed.") % said, "ok")
     return Check(
         _("Cards"),
-        _("Only %(free)s cards are free, %(need)s are needed.") % said,
+        _("Only %(free)s free, %(need)s needed.") % said,
         "bad",
         _("Choose another place, or stop something that runs there."),
     )

@@ -165,9 +165,8 @@ def _events(one: "object", now: datetime) -> list[TimelineEntry]:
         ("end_requested_at", _("Asked to end"), "info", "player-stop"),
         ("ended_at", _("Over"), "idle", "circle"),
     )
-    entries = [
+    return [
         TimelineEntry(at, title, tone=tone, icon=icon)
-        for name, title, tone, icon in told
+        for name, title, tone, icon in reversed(told)
         if (at := getattr(one, name)) is not None and at <= now
     ]
-    return sorted(entries, key=lambda entry: entry.at, reverse=True)

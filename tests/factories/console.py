@@ -336,7 +336,7 @@ def furnished(code: str = "alice") -> Console:
     running = active(who, cards=4)
     submitted(who, cards=2, start=60 * 30)
     held(who, cards=8, start=60 * 24 * 3, hours=72)
-    ready(deployed(who, "客服问答", running))
+    ready(deployed(who, "客服问答", running), minutes=0)
     ready(deployed(who, "chat"))
     failed(deployed(who, "nightly"))
     over = deployed(who, "trial")

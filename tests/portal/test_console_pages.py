@@ -69,12 +69,10 @@ def every_thing(who: Console) -> dict[str, set[str]]:
 def test_each_page_opens_for_those_who_may_and_for_nobody_else(alice: Console, role: str) -> None:
     client = alice.client(role)
     found = {
-        page: client.get(alice.path(page)).status_code
-        for page in [*PAGES, *every_thing(alice)]
+        page: client.get(alice.path(page)).status_code for page in [*PAGES, *every_thing(alice)]
     }
     expected = {
-        page: 200 if role in who else 403
-        for page, who in {**PAGES, **every_thing(alice)}.items()
+        page: 200 if role in who else 403 for page, who in {**PAGES, **every_thing(alice)}.items()
     }
     assert found == expected
 
@@ -101,7 +99,9 @@ def test_a_page_costs_at_most_twelve_statements(alice: Console) -> None:
     client = alice.client()
     costs = {}
     for page in [*PAGES, *every_thing(alice)]:
-        with CaptureQueriesContext(connection, ) as seen:
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
             client.get(alice.path(page))
         costs[page] = [one["sql"] for one in seen if counts(one["sql"])]
     dear = {page: (len(told), told) for page, told in costs.items() if len(told) > 12}

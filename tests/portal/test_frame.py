@@ -81,10 +81,15 @@ def test_the_navigation_shows_what_the_role_may_follow_and_marks_the_current_pag
 
 # Rows of the navigation whose page is still to be written; a new page takes its row from here.
 PENDING = {
-    item.url_name
-    for groups in (TENANT_NAVIGATION, OPERATOR_NAVIGATION)
-    for group in groups
-    for item in group.items
+    "ops:overview",
+    "ops:pool-list",
+    "ops:node-list",
+    "ops:cluster-list",
+    "ops:chip-list",
+    "ops:catalogue",
+    "ops:price-book",
+    "ops:jobs",
+    "ops:audit",
 }
 
 
