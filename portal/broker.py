@@ -20,6 +20,7 @@ from pgmq.install import get_embedded_install_sql
 from psycopg_pool import ConnectionPool
 
 LONGEST_QUEUE_NAME = 47
+CREATES_SCHEMA = "CREATE SCHEMA IF NOT EXISTS pgmq;"
 INSTALL_LOCK = 7_604_311  # any number that nobody else of this database uses
 _pools: "weakref.WeakSet[ConnectionPool]" = weakref.WeakSet()
 
@@ -189,8 +190,18 @@ def install(conninfo: str) -> None:
             return
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [INSTALL_LOCK])
         if not _is_installed(connection):
-            # The script is one of pgmq's own files and takes no parameters.
-            connection.execute(get_embedded_install_sql())
+            # The script is one of pgmq's own files and takes no parameters. PostgreSQL asks for
+            # the right to make schemas even where the schema is there, and a sign-in of
+            # production has none: it owns the schema that was made for it.
+            script = str(get_embedded_install_sql())
+            if _has_schema(connection):
+                script = script.replace(CREATES_SCHEMA, "NULL;")
+            connection.execute(script.encode())
+
+
+def _has_schema(connection: psycopg.Connection) -> bool:
+    found = connection.execute("SELECT to_regnamespace('pgmq') IS NOT NULL").fetchone()
+    return bool(found and found[0])
 
 
 def _is_installed(connection: psycopg.Connection) -> bool:

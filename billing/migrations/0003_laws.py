@@ -305,13 +305,6 @@ CREATE TRIGGER billing_invoicepayment_within AFTER INSERT ON billing_invoicepaym
 """
 
 
-def upkeep(table: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE POLICY owner_upkeep ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)",
-        migrations.RunSQL.noop,
-    )
-
-
 class Migration(migrations.Migration):
     dependencies = [("billing", "0002_partitions"), ("tenants", "0002_walls")]
 
@@ -331,7 +324,7 @@ class Migration(migrations.Migration):
             migrations.RunSQL.noop,
         ),
         *[walls.tenant_reference(f"billing_{t}", column, to) for t, column, to in REFERENCES],
-        *[upkeep(f"billing_{table}") for table in UPKEPT],
+        *[walls.owner_upkeep(f"billing_{table}") for table in UPKEPT],
         *[
             walls.append_only(f"billing_{table}")
             for table in (

@@ -35,7 +35,8 @@ SHARED_HOME = Path("/var/lib/ai-centre-portal")
 
 SETTINGS = {
     "listen_addresses": "",
-    "shared_buffers": "64MB",
+    # One machine's rows: the system's own cache holds the rest, and each connection maps these.
+    "shared_buffers": "32MB",
     "max_connections": "80",
     "max_wal_size": "512MB",
     "jit": "off",

@@ -18,6 +18,8 @@ from portal.embedded.state import ROOT, kept_secret, only_one, state_folder
 APPS = ("portal", "appliances", "compute", "billing", "tenants")
 QUEUES = "engine,billing,notify"
 INTERRUPTED = 130
+# Less than the supervisor's patience, after which a process is killed.
+GATEWAY_GRACE_SECONDS = 5
 
 
 def run(*, once: bool, bare: bool) -> int:
@@ -108,7 +110,9 @@ def _bring_up(supervisor: Supervisor, *, bare: bool, web: int, gateway: int) -> 
 def process_plans(environment: Mapping[str, str], *, web: int, gateway: int) -> list[Plan]:
     """Web, gateway, worker and beat; the gateway only where its code is present."""
     python = sys.executable
-    celery = [python, "-m", "celery", "-A", "portal.celery"]
+    # Django's checks ran with the migrations; in a worker they would load the whole web side.
+    celery = [python, "-m", "celery", "--skip-checks", "-A", "portal.celery"]
+    clock = [python, "-m", "celery", "-A", "portal.clock"]
     beat_file = Path(environment["PORTAL_STATE_DIR"]) / "beat-schedule"
     plans = [
         Plan(
@@ -132,7 +136,7 @@ def process_plans(environment: Mapping[str, str], *, web: int, gateway: int) -> 
         Plan(
             name="beat",
             argv=[
-                *(*celery, "beat", "--schedule", str(beat_file), "--loglevel", "WARNING"),
+                *(*clock, "beat", "--schedule", str(beat_file), "--loglevel", "WARNING"),
                 *("--pidfile", ""),
             ],
         ),
@@ -145,6 +149,8 @@ def process_plans(environment: Mapping[str, str], *, web: int, gateway: int) -> 
                 argv=[
                     *(python, "-m", "uvicorn", "portal.gateway.app:application"),
                     *("--host", LOOPBACK, "--port", str(gateway), "--no-access-log"),
+                    # Streams get this long to end, and what they used is metered either way.
+                    *("--timeout-graceful-shutdown", str(GATEWAY_GRACE_SECONDS)),
                 ],
                 is_ready=partial(answers, gateway),
             ),

@@ -1,7 +1,6 @@
 """Many senders of the same events at once, and a control without the key that makes them one."""
 
 import pytest
-from django.db import connection
 
 from billing.commands import staging
 from billing.models import UsageBucket
@@ -9,6 +8,7 @@ from tenants.models import Organisation
 from tenants.scoping import tenant_scope
 from tests.billing.shorthand import broken, statuses
 from tests.concurrency.crowd import at_once
+from tests.database import as_owner
 from tests.factories import billing as make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,7 +56,7 @@ def test_without_the_unique_key_the_same_race_counts_twice(
     )
     assert looked != staging.COUNT
     monkeypatch.setattr(staging, "COUNT", looked)
-    _as_owner("ALTER TABLE billing_eventkey DROP CONSTRAINT billing_eventkey_pkey")
+    as_owner("ALTER TABLE billing_eventkey DROP CONSTRAINT billing_eventkey_pkey")
     try:
         for attempt in range(10):
             events = [make.tokens(f"{attempt}-{number}", 10) for number in range(200)]
@@ -68,12 +68,5 @@ def test_without_the_unique_key_the_same_race_counts_twice(
             breach.invariant for breach in broken()
         }
     finally:
-        _as_owner("TRUNCATE billing_eventkey, billing_usageevent")
-        _as_owner("ALTER TABLE billing_eventkey ADD PRIMARY KEY (key)")
-
-
-def _as_owner(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("RESET ROLE")
-        cursor.execute(statement)
-        cursor.execute("SET ROLE acp_app")
+        as_owner("TRUNCATE billing_eventkey, billing_usageevent")
+        as_owner("ALTER TABLE billing_eventkey ADD PRIMARY KEY (key)")

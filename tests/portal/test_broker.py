@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -21,6 +20,7 @@ from portal.broker import LONGEST_QUEUE_NAME, install, register
 from portal.embedded.ports import free_port
 from portal.settings.broker import broker_options, database_conninfo
 from portal.settings.schedule import POKES, beat_schedule
+from tests.database import database_url, empty_queues_schema
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -81,14 +81,6 @@ def wait_for(condition: Callable[[], bool], *, seconds: float) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.02)
-
-
-def database_url() -> str:
-    owner = settings.DATABASES["owner"]
-    user = quote(owner["USER"], safe="")
-    password = f":{quote(owner['PASSWORD'], safe='')}" if owner["PASSWORD"] else ""
-    query = f"host={quote(owner['HOST'], safe='/')}&port={owner['PORT'] or 5432}"
-    return f"postgresql://{user}{password}@/{owner['NAME']}?{query}"
 
 
 @pytest.fixture
@@ -175,7 +167,7 @@ def test_a_command_that_nudged_ends_at_once(bench: Bench) -> None:
 def _pgmq() -> Connection:
     register()
     options = broker_options(
-        "pgmq://", database=settings.DATABASES["owner"], visibility_seconds=VISIBILITY_SECONDS
+        "pgmq://", database=settings.DATABASES["default"], visibility_seconds=VISIBILITY_SECONDS
     )
     return Connection("pgmq://", transport_options=options)
 
@@ -195,9 +187,8 @@ def test_queue_names_longer_than_the_tables_allow_stay_apart() -> None:
 
 
 def test_the_queues_schema_is_installed_once_and_never_again() -> None:
-    conninfo = database_conninfo(settings.DATABASES["owner"])
-    with psycopg.connect(conninfo, autocommit=True) as server:
-        server.execute("DROP SCHEMA IF EXISTS pgmq CASCADE")
+    conninfo = database_conninfo(settings.DATABASES["default"])
+    empty_queues_schema(settings.DATABASES["default"]["NAME"])
     install(conninfo)
     with psycopg.connect(conninfo, autocommit=True) as server:
         server.execute("SELECT pgmq.create('kept')")

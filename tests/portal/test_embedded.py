@@ -20,7 +20,7 @@ from portal.embedded.running import answers
 
 pytestmark = pytest.mark.processes
 
-WORKER = "celery -A portal.celery worker"
+WORKER = "-A portal.celery worker"
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("DATABASE_", "CELERY_", "PORTAL_", "REDIS_", "SECRET_KEY", "DJANGO_", "PUBLIC_", "GATEWAY_")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from django.db import connections
 
 from appliances.commands import progress
 from appliances.probing import ProbeOutcome
@@ -17,6 +16,7 @@ from compute.engines import WorkloadState
 from tenants.commands.keys import revoke_key
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
+from tests.database import database_url
 from tests.factories.appliances import (
     NOW,
     catalogue_on_sale,
@@ -40,14 +40,6 @@ def until(true: Callable[[], bool], seconds: float) -> float:
         assert time.monotonic() - started < seconds, "It did not happen in time."
         time.sleep(0.05)
     return time.monotonic() - started
-
-
-def database_url() -> str:
-    """The test database, as a process of the product is told of it."""
-    given = connections["default"].settings_dict
-    return (
-        f"postgresql://{given['USER']}@/{given['NAME']}?host={given['HOST']}&port={given['PORT']}"
-    )
 
 
 def test_a_key_works_once_made_and_stops_once_revoked_and_calls_are_billed_once(
