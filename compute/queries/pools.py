@@ -171,10 +171,20 @@ def board(*, period: Period, cell: timedelta, now: datetime) -> Board:
     return Board(
         rows=tuple(_row(pool, steps[pool.profile_id], now) for pool in pools),
         heat=tuple(
-            HeatRow(pool.code, pool.name_en, pool.name_zh, _cells(steps[pool.profile_id], squares))
+            HeatRow(
+                pool.code,
+                pool.name_en,
+                pool.name_zh,
+                _cells(ahead(steps[pool.profile_id], now), squares),
+            )
             for pool in pools
         ),
     )
+
+
+def ahead(steps: Sequence[Step], now: datetime) -> tuple[Step, ...]:
+    """What is still to come: a square that has begun shows what can be had of it."""
+    return tuple(step for step in steps if step.period.end > now)
 
 
 def _squares(period: Period, cell: timedelta) -> list[Period]:

@@ -11,7 +11,7 @@ import httpx
 
 from portal.demonstration.doors import DoorRefused, OperatorConsole, TenantApi, wait_for
 
-QUESTION = "What does the computing centre do?"
+QUESTION = "What is on my invoice?"
 
 
 @dataclass(frozen=True)
