@@ -10,7 +10,9 @@ class TenantForm(forms.Form):
     code = forms.CharField(
         label=_("Code"),
         max_length=40,
-        help_text=_("Part of every address and never changed: lower-case letters, digits, hyphens."),
+        help_text=_(
+            "Part of every address and never changed: lower-case letters, digits, hyphens."
+        ),
     )
     name = forms.CharField(label=_("Name"), max_length=100)
     owner_email = forms.EmailField(

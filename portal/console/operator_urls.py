@@ -34,7 +34,9 @@ urlpatterns = [
         operator_tenant_money.tenant_credit_limit,
         name="tenant-credit-limit",
     ),
-    path("tenants/<str:code>/invoice/", operator_tenant_money.tenant_invoice, name="tenant-invoice"),
+    path(
+        "tenants/<str:code>/invoice/", operator_tenant_money.tenant_invoice, name="tenant-invoice"
+    ),
     path(
         "tenants/<str:code>/suspend/", operator_tenant_access.tenant_suspend, name="tenant-suspend"
     ),
