@@ -94,7 +94,7 @@ def checked(form: forms.Form) -> dict[str, Any]:
     if not form.is_valid():
         raise InvalidInput(
             errors=[
-                FieldError(f"/{name}", "invalid", " ".join(told))
+                FieldError(f"/{name}", "invalid", " ".join(str(one) for one in told))
                 for name, told in form.errors.items()
             ]
         )
