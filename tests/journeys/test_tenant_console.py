@@ -147,6 +147,7 @@ def test_every_page_is_fit_to_be_seen(
         sign_in(context, site, centre)
         for rest in addresses(centre):
             looked = watched(context, site + centre.path(rest))
+            assert looked.page.locator("main h1").count() == 1, rest
             thorough = way in THOROUGH or rest in CORE
             found = looked.check() if thorough else looked.at_a_glance()
             told = [one for one in found if "Failed to load resource" not in one]
