@@ -40,11 +40,9 @@ TEMPLATE = "console/deploy/page.html"
 POINTERS = {"/reservation": "place", "/pool": "place"}
 
 
-class DeployForm(forms.Form):
-    """What to start and where."""
+class _NameForm(forms.Form):
+    """What to start, wherever that is."""
 
-    place = forms.ChoiceField(label=gettext_lazy("Where it runs"))
-    project = forms.ChoiceField(label=gettext_lazy("Project"))
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
@@ -66,6 +64,14 @@ class DeployForm(forms.Form):
             "On demand only: a day from now unless you say otherwise, a week at most."
         ),
     )
+
+
+class DeployForm(_NameForm):
+    """What to start and where."""
+
+    field_order = ("place", "name", "model", "project", "until")
+    place = forms.ChoiceField(label=gettext_lazy("Where it runs"))
+    project = forms.ChoiceField(label=gettext_lazy("Project"))
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def deploy(request: ActorRequest, tenant_code: str, appliance_code: str) -> Http
     return perform(request, started, shown=lambda refusal: _page(request, appliance_code, refusal))
 
 
-class _SaidForm(DeployForm):
+class _SaidForm(_NameForm):
     """The same fields before anybody has looked at what may be chosen."""
 
     place = forms.RegexField(regex=r"^(pool:[a-z0-9-]{1,60}|reservation:[0-9a-f-]{36})$")

@@ -22,6 +22,7 @@ from tenants.permissions import PermissionRefused
 
 CENTRE = ZoneInfo(settings.CENTRE_TIME_ZONE)
 INSTANT = "%Y-%m-%dT%H:%M"
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 # What says how a form was sent rather than what it says.
 _ENVELOPE = frozenset({"csrfmiddlewaretoken", "idem"})
 
@@ -93,7 +94,7 @@ def checked(form: forms.Form) -> dict[str, Any]:
     if not form.is_valid():
         raise InvalidInput(
             errors=[
-                FieldError(f"/{name}", "invalid", " ".join(told))
+                FieldError(f"/{name}", "invalid", " ".join(str(one) for one in told))
                 for name, told in form.errors.items()
             ]
         )
@@ -134,6 +135,8 @@ class CentreInstantField(forms.Field):
             return None
         try:
             told = datetime.strptime(str(value)[:16], INSTANT)  # noqa: DTZ007 - the zone follows
+            if not FIRST_YEAR <= told.year <= LAST_YEAR:
+                raise ValueError("a year that no plan reaches")
             return told.replace(tzinfo=CENTRE).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error

@@ -19,6 +19,7 @@ from billing.commands.usage import record_usage
 from billing.commands.wallet import top_up
 from billing.models import Invoice
 from billing.usage import UsageEvent
+from common.ids import uuid7
 from common.period import Period
 from compute.chips import read_seed
 from compute.commands import reservations
@@ -363,4 +364,4 @@ def people(who: Console) -> int:
         return Membership.objects.filter(tenant_id=who.id).count()
 
 
-__all__ = ["PASSWORD", "Console"]
+__all__ = ["PASSWORD", "Console", "uuid7"]

@@ -88,8 +88,12 @@ class Watched:
 
     def check(self) -> list[str]:
         """Everything wrong with the page as it stands; empty when it is fit to be seen."""
+        return [*self.at_a_glance(), *accessibility(self.page)]
+
+    def at_a_glance(self) -> list[str]:
+        """What is wrong apart from accessibility, which takes seconds to look through."""
         refused = [f"csp {text}" for text in self.page.evaluate("window.__refused")]
-        return [*self.complaints, *refused, *self._wide(), *accessibility(self.page)]
+        return [*self.complaints, *refused, *self._wide()]
 
     def _wide(self) -> list[str]:
         across, window = self.page.evaluate(

@@ -1,0 +1,92 @@
+"""A page of the console costs as many statements with sixty rows as with three: twelve at most."""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from appliances.models import Deployment
+from compute.models import Reservation
+from tenants.models import Invitation, Membership, Project
+from tenants.scoping import operator_scope, tenant_scope
+from tests.factories import console
+from tests.factories.console import Console
+from tests.factories.tenants import user
+from tests.portal.consoles import alice, furnished
+
+__all__ = ["alice", "furnished"]
+
+MOST = 12
+LISTS = (
+    "",
+    "reserve/",
+    "reservations/",
+    "catalogue/",
+    "catalogue/qa-standard/",
+    "deploy/small-chat/",
+    "deployments/",
+    "usage/",
+    "usage/?by=project",
+    "invoices/",
+    "wallet/",
+    "keys/",
+    "members/",
+    "projects/",
+    "audit/",
+)
+# What opens a scope or a transaction reads no rows.
+SCOPES = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "SELECT set_config")
+
+
+def costs(who: Console) -> dict[str, int]:
+    client = who.client()
+    with operator_scope():
+        one = Reservation.objects.filter(tenant_id=who.id, state="active").get().pk
+        made = Deployment.objects.get(tenant_id=who.id, name="chat").pk
+    found = {}
+    for page in (*LISTS, f"reservations/{one}/", f"deployments/{made}/"):
+        with CaptureQueriesContext(connection) as told:
+            assert client.get(who.path(page)).status_code == 200
+        found[page] = sum(not query["sql"].startswith(SCOPES) for query in told)
+    return found
+
+
+def more(who: Console, number: int) -> None:
+    """So many more of everything that lists show."""
+    console.used(who, days=6, per_day=number // 6, source="more")
+    for index in range(number):
+        console.key(who, f"key {index}")
+        with operator_scope():
+            Project.objects.create(tenant_id=who.id, code=f"p-{index}", name=f"Project {index}")
+            person = user(f"m{index}@{who.code}.example")
+            Membership.objects.create(tenant_id=who.id, user=person, role="viewer")
+            Invitation.objects.create(
+                tenant_id=who.id,
+                email=f"i{index}@example.com",
+                role="viewer",
+                token_hash=f"{index:032}".encode(),
+                expires_at=console.soon() + timedelta(days=3),
+            )
+    with operator_scope():
+        first = Deployment.objects.filter(tenant_id=who.id, state="failed").first()
+        assert first is not None
+        for index in range(number):
+            first.pk = None
+            first.id = console.uuid7()
+            first.workload_id = None
+            first.name = f"copy {index}"
+            first.save(force_insert=True)
+    with tenant_scope(who.id):
+        for _index in range(12):
+            one = console.held(who, cards=1, start=60 * 24 * 20, hours=1)
+            console.reservations.cancel(
+                actor=who.actor(), reservation_id=one.pk, now=console.soon(1)
+            )
+
+
+def test_a_page_costs_the_same_with_three_rows_and_with_sixty(alice: Console) -> None:
+    few = costs(alice)
+    more(alice, 60)
+    many = costs(alice)
+    assert many == few
+    assert {page: cost for page, cost in few.items() if cost > MOST} == {}
