@@ -68,7 +68,8 @@ def grow(settings: Settings) -> Callable[[int, int], None]:
     settings.COMPUTE_ENGINES = ENGINES
     make_catalogue()
     make_pool(cards=64)
-    ReservationPolicy.objects.create(unused_per_tenant=500)
+    with operator_scope():
+        ReservationPolicy.objects.create(unused_per_tenant=500)
     alice = make_tenant("alice", money="900000000")
     return lambda first, last: more(alice, first, last)
 
