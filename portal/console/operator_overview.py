@@ -25,10 +25,10 @@ class PoolLine:
 
     code: str
     shares: tuple[Share, Share, Share, Share]
-    free: int
+    free: int | None
     unknown: int
-    stranded: int
-    largest_gang: int
+    stranded: int | None
+    largest_gang: int | None
 
 
 @require_safe
@@ -61,13 +61,15 @@ def overview(request: ActorRequest) -> HttpResponse:
 
 
 def _line(numbers: FourNumbers, place: Placement) -> PoolLine:
+    # Nodes nobody has heard of yet are not nodes without free cards.
+    is_seen = place.cards > place.unknown
     return PoolLine(
         code=numbers.pool_code,
         shares=(numbers.sold, numbers.allocated, numbers.used, numbers.effective),
-        free=place.free,
+        free=place.free if is_seen else None,
         unknown=place.unknown,
-        stranded=place.stranded[GANG],
-        largest_gang=place.largest_gang,
+        stranded=place.stranded[GANG] if is_seen else None,
+        largest_gang=place.largest_gang if is_seen else None,
     )
 
 

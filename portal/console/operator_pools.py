@@ -1,7 +1,7 @@
 """Pools: what they have free, how that came to be, and changing it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput
-from common.period import HOUR, Period
+from common.period import HOUR, Period, floor_hour
 from compute.commands.sites import change_capacity, end_maintenance, plan_maintenance
 from compute.queries.desk import capacity_history, maintenance_of, node_states, pool_with_site
 from compute.queries.pools import availability, heat_map
@@ -172,18 +172,17 @@ def _page(
     return render_page(request, "console/operator/pool.html", context, refusal=refusal)
 
 
-def _week(code: str, now: Any) -> tuple[list[str], list[HeatRow]]:
-    """A week of hours from today on, one row a day; nothing for a withdrawn pool."""
-    today = now.astimezone(CENTRE).replace(hour=0, minute=0, second=0, microsecond=0)
-    period = Period(today, today + timedelta(days=DAYS_AHEAD))
+def _week(code: str, now: datetime) -> tuple[list[str], list[HeatRow]]:
+    """A week of hours from this one on, one row for 24 of them; nothing for a withdrawn pool."""
+    start = floor_hour(now)
+    period = Period(start, start + timedelta(days=DAYS_AHEAD))
     found = next((row for row in heat_map(period=period) if row.pool_code == code), None)
-    headings = [f"{hour:02d}" for hour in range(24)]
+    local = [(start + HOUR * number).astimezone(CENTRE) for number in range(24)]
+    headings = [f"{hour:%H}" for hour in local]
     if found is None:
         return headings, []
-    days: dict[str, list[HeatCell]] = {}
-    for cell in found.cells:
-        day = cell.period.start.astimezone(CENTRE).strftime("%m-%d")
-        # What is over cannot be sold and is not shown as if it could.
-        free = cell.free if cell.period.start + HOUR > now else None
-        days.setdefault(day, []).append(HeatCell(free, cell.capacity))
-    return headings, [HeatRow(day, tuple(cells)) for day, cells in days.items()]
+    cells = [HeatCell(cell.free, cell.capacity) for cell in found.cells]
+    return headings, [
+        HeatRow(f"{local[0] + timedelta(days=day):%m-%d}", tuple(cells[day * 24 : day * 24 + 24]))
+        for day in range(DAYS_AHEAD)
+    ]

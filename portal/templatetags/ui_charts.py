@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils.functional import Promise
 
 from portal.console import charts
@@ -48,14 +49,22 @@ def heat_map(
 
 @register.inclusion_tag("components/_capacity_wall.html")
 def capacity_wall(sites: Sequence[charts.WallSite], label: Text) -> dict[str, object]:
-    """Every card of the centre: site, rack, node, card."""
+    """Every card of the centre: site, rack, node, card.
+
+    A thousand nodes look a few dozen ways, so each look is drawn once.
+    """
+    nodes = [node for site in sites for rack in site.racks for node in rack.nodes]
+    drawings = {
+        cards: render_to_string(
+            "components/_wall_node.html",
+            {"drawing": charts.node_drawing(charts.WallNode("", cards))},
+        )
+        for cards in {node.cards for node in nodes}
+    }
     drawn = [
         (
             site,
-            [
-                (rack, [(node, charts.node_drawing(node)) for node in rack.nodes])
-                for rack in site.racks
-            ],
+            [(rack, [(node, drawings[node.cards]) for node in rack.nodes]) for rack in site.racks],
         )
         for site in sites
     ]
