@@ -85,6 +85,7 @@ PENDING = {
     for groups in (TENANT_NAVIGATION, OPERATOR_NAVIGATION)
     for group in groups
     for item in group.items
+    if not item.url_name.startswith("ops:")
 }
 
 
