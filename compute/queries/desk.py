@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from common.errors import NotFound
 from compute.models import (
@@ -80,10 +81,11 @@ def clusters(*, actor: Actor, now: datetime) -> Sequence[ClusterRow]:
     """Every cluster with its size and health; one statement."""
     require(actor, Permission.TENANT_READ_ALL)
     rows = Cluster.objects.select_related("centre").order_by("code")
+    cards = Node.objects.filter(cluster=OuterRef("pk")).values("cluster")
     sized = rows.annotate(
-        node_count=Count("nodes"),
-        card_count=Sum("nodes__cards", default=0),
-        pool_count=Count("nodes__pool", distinct=True),
+        node_count=Count("nodes", distinct=True),
+        pool_count=Count("pools", distinct=True),
+        card_count=Coalesce(Subquery(cards.annotate(sum=Sum("cards")).values("sum")), 0),
     )
     return [_cluster(row, (row.pool_count, row.node_count, row.card_count), now) for row in sized]
 

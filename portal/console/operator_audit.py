@@ -29,7 +29,9 @@ def audit(request: ActorRequest) -> HttpResponse:
         request,
         "console/operator/audit.html",
         {
-            "rows": [(entry, codes.get(entry.tenant_id, "")) for entry in page.items],
+            "rows": [
+                (entry, codes[entry.tenant_id] if entry.tenant_id else "") for entry in page.items
+            ],
             "next_cursor": page.next_cursor,
             "action": action,
             "subject": subject,

@@ -27,7 +27,7 @@ def allowed(permission: Permission) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
-        def checked(request: ActorRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def checked(request: ActorRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             require(request.actor, permission)
             return view(request, *args, **kwargs)
 

@@ -1,5 +1,6 @@
 """Reservations and deployments of every tenant, as operators follow them."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -116,7 +117,7 @@ def _chosen(request: ActorRequest) -> str:
     return "over" if request.GET.get("show") == "over" else "current"
 
 
-def _tabs(name: str, tabs: dict[str, tuple[object, tuple[str, ...]]], chosen: str) -> list[Tab]:
+def _tabs(name: str, tabs: Mapping[str, tuple[object, tuple[str, ...]]], chosen: str) -> list[Tab]:
     address = reverse(name)
     return [
         Tab(str(label), address if key == "current" else f"{address}?show={key}", chosen == key)

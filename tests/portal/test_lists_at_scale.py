@@ -1,4 +1,4 @@
-"""A page of a list costs the same statements with a hundred rows behind it and with ten thousand."""
+"""A page of a list costs as few statements of ten thousand rows as of a hundred."""
 
 from collections.abc import Callable
 from datetime import timedelta
