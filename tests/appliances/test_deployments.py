@@ -339,7 +339,7 @@ def test_input_that_cannot_be_is_refused(alice: Customer, fields: dict[str, obje
 
 
 def test_what_is_not_on_sale_or_not_for_the_chip_cannot_be_deployed(alice: Customer) -> None:
-    pool("ascend", chip="ascend-910b3", engine="slurm")
+    pool("ascend", chip="ascend-910b3", engine="kubernetes")
     cases = (
         ("industry-medical", "desk", NotFound),
         ("nothing", "desk", NotFound),
@@ -417,15 +417,18 @@ def test_every_state_says_whether_it_is_billed_and_ends_are_final() -> None:
 
 
 def test_every_pool_gets_a_verdict(alice: Customer) -> None:
-    pool("ascend", chip="ascend-910b3", engine="slurm")
+    pool("ascend", chip="ascend-910b3", engine="kubernetes")
+    pool("slurm", chip="ascend-910b3", engine="slurm")
     with operator_scope():
         small = verdicts(one_on_sale(actor=alice.actor, code="small-chat"))
         large = verdicts(one_on_sale(actor=alice.actor, code="qa-standard"))
     assert {row.pool.code: row.verdict.answer for row in small} == {
         "ascend": Answer.UNKNOWN,
         "desk": Answer.FITS,
+        "slurm": Answer.FITS,
     }
     assert {row.pool.code: (row.verdict.cards, row.sessions) for row in large} == {
         "ascend": (2, 43),
         "desk": (1, 51),
+        "slurm": (2, 43),
     }
