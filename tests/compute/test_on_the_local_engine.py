@@ -186,7 +186,8 @@ def test_reserved_cards_run_a_real_service_and_are_charged_by_its_own_accounting
     assert counted == {
         ("compute.card_seconds", "covered"): 2
         * int((row.ended_at - row.started_at).total_seconds()),
+        # Committed: the hour is paid for to its agreed end, though it was given up early.
         ("compute.reserved_card_seconds", "committed"): 4
-        * int((ended.ended_at - ended.activated_at).total_seconds()),
+        * int((ended.ends_at - ended.activated_at).total_seconds()),
     }
     assert breaches() == ()
