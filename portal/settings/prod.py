@@ -6,6 +6,8 @@ from portal.settings.base import env
 SECRET_KEY = env.text("SECRET_KEY")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", env.text("ALLOWED_HOSTS"))
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
+# Asked by machines beside the process, not through the proxy that ends TLS.
+SECURE_REDIRECT_EXEMPT = ["^(healthz|readyz|metrics)$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
