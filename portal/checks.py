@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 _SIGN_IN = """
 SELECT r.rolname, r.rolsuper, r.rolbypassrls,
@@ -24,8 +25,13 @@ def check_sign_in_role(
     **kwargs: Any,  # Django's own signature
 ) -> list[CheckMessage]:
     """The web's database sign-in must not be able to step over row security."""
+    return sign_in_faults(connection)
+
+
+def sign_in_faults(database: BaseDatabaseWrapper) -> list[CheckMessage]:
+    """What makes one connection's sign-in unfit for the web process."""
     try:
-        with connection.cursor() as cursor:
+        with database.cursor() as cursor:
             cursor.execute(_SIGN_IN)
             name, is_super, bypasses, owns = cursor.fetchone()
     except DatabaseError as error:

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, connections, models, transactio
 from django.db.models import Model
 
 from common.ids import uuid7
+from compute.models import Profile
 from tenants import scoping
 from tenants.models import ApiKey, Organisation, Project
 from tenants.scoping import OPERATOR_ROLE, ScopeMissing, operator_scope, tenant_scope
@@ -17,7 +18,9 @@ from tests.access.worlds import Stage
 from tests.factories import with_factory, without_factory
 
 # A model without a factory has a test of its own to answer to.
-MODELS = [model for model in with_factory() if model._meta.db_table not in OPEN_BY_DESIGN]
+# Profiles of pools belong to nobody and are everybody's to read: they have a test of their own.
+SHARED_IN_PART = {"compute_profile"}
+MODELS = [model for model in with_factory() if model._meta.db_table not in SHARED_IN_PART]
 
 
 def by_label(model: type[Model]) -> str:
@@ -191,3 +194,15 @@ def _refused_or_nothing() -> Iterator[None]:
     else:
         refusal = "permission denied"
     assert "permission denied" in refusal
+
+
+def test_profiles_of_reservations_are_their_tenants_own_and_those_of_pools_are_everybodys(
+    stage: Stage,
+) -> None:
+    with tenant_scope(stage.alice.organisation.pk):
+        owners = set(Profile.objects.values_list("tenant_id", flat=True))
+    assert owners == {None, stage.alice.organisation.pk}
+    assert set(Profile.objects.values_list("tenant_id", flat=True)) == {None}
+    with operator_scope():
+        everybody = set(Profile.objects.values_list("tenant_id", flat=True))
+    assert everybody >= {None, stage.alice.organisation.pk, stage.bob.organisation.pk}
