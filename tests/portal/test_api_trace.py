@@ -77,8 +77,8 @@ def recomputed(rows: list[dict[str, str]]) -> dict[str, tuple[int, Decimal, Deci
     return found
 
 
-@pytest.mark.skipif(not FOLDER, reason="PORTAL_TRACES names no folder")
 def test_the_invoice_of_a_replayed_trace_is_right_to_the_fen() -> None:
+    assert FOLDER, "PORTAL_TRACES must name the folder of the traces"
     desk.open_desk()
     alice: Program = desk.program("alice", credit="0")
     rows = calls()
