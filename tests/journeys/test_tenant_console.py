@@ -22,14 +22,11 @@ from tenants.scoping import operator_scope
 from tests.architecture.catalogues import SPEAKERS, compile_catalogue
 from tests.factories import console
 from tests.factories.console import Console
-from tests.portal.browser import WAYS, Way, chromium, seen, watched
+from tests.portal.browser import THOROUGH, WAYS, Way, chromium, seen, watched
 
 pytestmark = pytest.mark.browser
 
 PLAIN = Way("light", 1440, "en")
-# axe looks through every page in these two ways, which differ in everything, and through the core
-# pages in all eight; policy, console and width are looked at on every page in every way.
-THOROUGH = (PLAIN, Way("dark", 390, "zh-hans"))
 CORE = ("", "reserve/?chip=nvidia-h20&cards=2", "deploy/small-chat/")
 
 

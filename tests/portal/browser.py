@@ -63,6 +63,9 @@ def seen(browser: Browser, way: Way, address: str) -> Iterator[BrowserContext]:
         context.close()
 
 
+# axe looks through every page in these two ways, which differ in everything, and through each
+# console's core pages in all eight; policy, console and width are looked at everywhere.
+THOROUGH = (Way("light", 1440, "en"), Way("dark", 390, "zh-hans"))
 AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SERIOUS = {"serious", "critical"}
