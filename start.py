@@ -103,27 +103,42 @@ def build_environment(purpose: str) -> None:
 
 
 def install(lock: Path, *, fresh: bool) -> None:
-    """Fill the environment from one lock: every archive by its hash, nothing built here."""
-    uv = shutil.which("uv")
-    strict = ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
-    steps = []
-    if uv:
-        if fresh:
-            steps.append([uv, "venv", "--quiet", "--clear", "-p", sys.executable, str(ENVIRONMENT)])
-        python = str(environment_python())
-        steps.append([uv, "pip", "install", "--quiet", "--python", python, *strict])
-    else:
-        if fresh:
-            steps.append([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)])
-        pip = [str(environment_python()), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-        calm = ["--quiet", "--no-compile", "--no-warn-script-location"]
-        steps.append([*pip, "install", *calm, *strict])
-    for step in steps:
-        if subprocess.run(step, check=False).returncode:
-            raise Refusal(
-                "The packages could not be installed; the reason is above, and starting again "
-                "tries again."
-            )
+    """Fill the environment from one lock: every archive by its hash, nothing built here.
+
+    uv is quicker where it is present; where it fails, for instance because it does not know the
+    certificates this machine trusts, pip does the same.
+    """
+    if shutil.which("uv") and done(with_uv(lock, fresh=fresh)):
+        return
+    has_pip = (ENVIRONMENT / "bin" / "pip").exists()
+    if not done(with_pip(lock, fresh=fresh or not has_pip)):
+        raise Refusal(
+            "The packages could not be installed; the reason is above, and starting again "
+            "tries again."
+        )
+
+
+def with_uv(lock: Path, *, fresh: bool) -> list[list[str]]:
+    make = ["uv", "venv", "--quiet", "--clear", "-p", sys.executable, str(ENVIRONMENT)]
+    python = str(environment_python())
+    fill = ["uv", "pip", "install", "--quiet", "--python", python, *strictly(lock)]
+    return [make, fill] if fresh else [fill]
+
+
+def with_pip(lock: Path, *, fresh: bool) -> list[list[str]]:
+    make = [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]
+    pip = [str(environment_python()), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    calm = ["--quiet", "--no-compile", "--no-warn-script-location"]
+    fill = [*pip, "install", *calm, *strictly(lock)]
+    return [make, fill] if fresh else [fill]
+
+
+def strictly(lock: Path) -> list[str]:
+    return ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
+
+
+def done(steps: list[list[str]]) -> bool:
+    return all(subprocess.run(step, check=False).returncode == 0 for step in steps)
 
 
 def installed() -> list[str]:
