@@ -50,7 +50,7 @@ class Reservation(TenantOwned):
 
     Shape: the price fields are the quote's answer and never change; ``activated_at`` to
     ``ended_at`` is what is charged; ``accrued_until`` is how far it has been charged;
-    ``early_end_seconds`` is what is charged on top of the time given up by ending early.
+    ``early_end_seconds`` is what is charged on top, for the time given up by ending early.
     ``deadline_at`` ends every state whose name ends in -ing; past it ``attention`` says why.
     """
 
