@@ -3,6 +3,7 @@
 from tenants.models.access import ApiKey, IdempotencyKey, OperatorAccess
 from tenants.models.audit import AuditEntry
 from tenants.models.base import TenantOwned
+from tenants.models.notices import Notice
 from tenants.models.organisation import (
     Invitation,
     MemberRole,
@@ -20,6 +21,7 @@ __all__ = [
     "Invitation",
     "MemberRole",
     "Membership",
+    "Notice",
     "OperatorAccess",
     "OperatorRole",
     "Organisation",

@@ -9,6 +9,7 @@ from tenants.models import (
     IdempotencyKey,
     Invitation,
     Membership,
+    Notice,
     OperatorAccess,
     Organisation,
     Project,
@@ -126,4 +127,16 @@ def audit_entry(world: World) -> AuditEntry:
         action="tenants.project.created",
         subject="tenants.project:x",
         detail={"name": world.canary},
+    )
+
+
+@factory(Notice)
+def notice(world: World) -> Notice:
+    return Notice.objects.create(
+        tenant=world.organisation,
+        kind="webhook.tested",
+        key=f"{world.canary} told",
+        detail={"by": world.canary},
+        roles=["owner"],
+        at=datetime.now(UTC),
     )
