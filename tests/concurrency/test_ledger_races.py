@@ -1,12 +1,13 @@
 """Money under many hands: top-ups, holds and invoice numbers, each with a control."""
 
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError
 
-from billing.commands import holds, invoices
+from billing.commands import holds, invoices, periods
 from billing.commands.holds import InsufficientFunds, release_hold, set_hold
 from billing.locks import AccountBusy, lock_account
 from billing.models import Account, Invoice, InvoiceCounter
@@ -164,6 +165,29 @@ def test_usage_that_comes_in_while_an_invoice_is_issued_is_billed_once() -> None
         billed = sum(Invoice.objects.values_list("net", flat=True))
     assert billed == 1 + 8 * 20
     assert broken() == ()
+
+
+def test_without_the_periods_lock_the_database_keeps_usage_out_of_a_closed_period(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control: batches that looked up the open period before it was closed are refused."""
+    monkeypatch.setattr(periods, "LOCK", "SELECT %s::text")
+    (alice,) = prepare(1)
+    refused = 0
+    for attempt in range(20):
+        at = make.NOW + attempt * make.HOUR
+
+        def work(index: int, at: datetime = at) -> object:
+            if index % 2:
+                return ingest(alice, make.tokens(f"{at}-{index}", 10**6, at), now=at + make.HOUR)
+            return issue(alice, until=at + make.HOUR, now=at + make.HOUR)
+
+        results = at_once(8, work)
+        refused += sum("takes no more usage" in str(result) for result in results)
+        assert broken() == ()
+        if refused:
+            break
+    assert refused
 
 
 def issue_rest(tenant: Organisation) -> None:
