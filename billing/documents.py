@@ -21,6 +21,7 @@ class LineDetail:
 
     id: UUID | None
     position: int
+    kind: str
     meter: str
     sku: str
     title_en: str
@@ -31,7 +32,10 @@ class LineDetail:
     service_from: datetime
     service_to: datetime
     is_late: bool
+    portion: str
     quantity: int
+    priced_quantity: int
+    list_unit_price: Decimal
     unit_price: Decimal
     unit_quantity: int
     display_unit: str | Promise
@@ -48,6 +52,11 @@ class LineDetail:
     @property
     def price_per_unit(self) -> Decimal:
         return (self.unit_price * self.display_divisor / self.unit_quantity).quantize(SIX_PLACES)
+
+    @property
+    def list_price_per_unit(self) -> Decimal:
+        price = self.list_unit_price * self.display_divisor / self.unit_quantity
+        return price.quantize(SIX_PLACES)
 
     def title(self, language: str) -> str:
         return self.title_zh if language.startswith("zh") else self.title_en

@@ -1,23 +1,29 @@
-"""Rating, pure: which price and tax rate each hour of each series falls under, and what it costs.
+"""Planning, pure: which price and tax rate each hour of each series falls under.
 
-The page docs/algorithms/rating.md explains the steps with figures.
+What the hours of one charge then cost is ``billing.charging``; the page docs/algorithms/rating.md
+explains both with figures.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from billing.money import round_to_fen, tax_on
-from billing.pricing import Terms, delta
+from billing.pricing import MODELS, Terms
 from billing.pricing.match import best_match
 from common.period import HOUR, floor_hour, month_of
 
 
 @dataclass(frozen=True)
 class PriceFact:
-    """A published price, as rating needs it."""
+    """A published price, as rating needs it.
+
+    Shape: ``terms`` are what this tenant pays, ``list_terms`` what the list says; they differ only
+    by the contract term ``contract_term_id``.
+    """
 
     id: UUID
     meter: str
@@ -28,6 +34,8 @@ class PriceFact:
     model: str
     terms: Terms
     tax_code: str
+    list_terms: Terms
+    contract_term_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -92,25 +100,49 @@ class PriceBookFacts:
 
 
 @dataclass(frozen=True)
-class LineKey:
-    """What stands on one invoice line together: same price, rate, project, look and month."""
+class RunningKey:
+    """What is counted together through a month: same price, rate, project, look and month."""
 
     price_id: UUID
+    contract_term_id: UUID | None
     tax_rate: Decimal
     project_id: UUID | None
     shown: tuple[tuple[str, str], ...]
     month_start: datetime
+
+    @property
+    def digest(self) -> UUID:
+        """The same 16 bytes in every process, under which invoices book what they charge."""
+        canonical = json.dumps(
+            [
+                str(self.price_id),
+                str(self.contract_term_id or ""),
+                f"{self.tax_rate.normalize():f}",
+                str(self.project_id or ""),
+                sorted(self.shown),
+                int(self.month_start.timestamp()),
+            ],
+            ensure_ascii=False,
+        )
+        return UUID(bytes=hashlib.md5(canonical.encode(), usedforsecurity=False).digest())
+
+
+@dataclass(frozen=True)
+class ChargeKey:
+    """What one charge of an invoice counts: the part of a running total that is late, or not."""
+
+    running: RunningKey
     is_late: bool
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Hours of one series, from ``start`` to before ``end``, that belong to one line."""
+    """Hours of one series, from ``start`` to before ``end``, that belong to one charge."""
 
     series_id: int
     start: datetime
     end: datetime
-    line: LineKey
+    charge: ChargeKey
 
 
 @dataclass(frozen=True)
@@ -125,11 +157,11 @@ class Unpriced:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a tenant's unbilled hours fall onto lines, before anything is counted."""
+    """How a tenant's unbilled hours fall onto charges, before anything is counted."""
 
     segments: tuple[Segment, ...]
     unpriced: tuple[Unpriced, ...]
-    prices: Mapping[UUID, PriceFact]
+    prices: Mapping[RunningKey, PriceFact]
 
 
 def plan(
@@ -138,8 +170,9 @@ def plan(
     """Cut each series where its price, its tax rate, the month or the invoice period changes."""
     segments: list[Segment] = []
     unpriced: list[Unpriced] = []
-    prices: dict[UUID, PriceFact] = {}
-    on_time_from = _ceil_hour(period_start)
+    prices: dict[RunningKey, PriceFact] = {}
+    # An hour that an invoice cut through is no earlier period: its rest was used after the cut.
+    on_time_from = floor_hour(period_start)
     for use in uses:
         for start, end in _pieces(use, book, on_time_from, until):
             price = book.price_for(use, start)
@@ -147,24 +180,33 @@ def plan(
             if price is None or rate is None:
                 unpriced.append(Unpriced(use.series_id, use.meter, start, end))
                 continue
-            prices[price.id] = price
-            line = LineKey(
-                price_id=price.id,
-                tax_rate=rate,
-                project_id=use.project_id,
-                shown=use.shown,
-                month_start=month_of(start, book.zone).start,
-                is_late=start < on_time_from,
+            running = _running_key(use, price, rate, month_of(start, book.zone).start)
+            prices[running] = price
+            segments.append(
+                Segment(use.series_id, start, end, ChargeKey(running, start < on_time_from))
             )
-            segments.append(Segment(use.series_id, start, end, line))
     return Plan(tuple(segments), tuple(unpriced), prices)
+
+
+def _running_key(
+    use: SeriesUse, price: PriceFact, rate: Decimal, month_start: datetime
+) -> RunningKey:
+    """A price that depends on how much is used counts all of the tenant's use together."""
+    is_linear = MODELS[price.model].is_linear
+    return RunningKey(
+        price_id=price.id,
+        contract_term_id=price.contract_term_id,
+        tax_rate=rate,
+        project_id=use.project_id if is_linear else None,
+        shown=use.shown if is_linear else (),
+        month_start=month_start,
+    )
 
 
 def _pieces(
     use: SeriesUse, book: PriceBookFacts, on_time_from: datetime, until: datetime
 ) -> list[tuple[datetime, datetime]]:
-    # From the month's first hour, because a running total counts from there.
-    start = month_of(use.first_hour, book.zone).start
+    start = use.first_hour
     end = min(use.last_hour + HOUR, _ceil_hour(until))
     if start >= end:
         return []
@@ -183,66 +225,3 @@ def _pieces(
 def _ceil_hour(instant: datetime) -> datetime:
     floor = floor_hour(instant)
     return floor if floor == instant else floor + HOUR
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What was counted for one line: now due, billed before on the same running total, when."""
-
-    quantity: int
-    billed_before: int
-    first_hour: datetime
-    last_hour: datetime
-
-
-@dataclass(frozen=True)
-class RatedLine:
-    """A line with its money: the one place where amounts are rounded."""
-
-    key: LineKey
-    price: PriceFact
-    quantity: int
-    service_from: datetime
-    service_to: datetime
-    net: Decimal
-    tax: Decimal
-    gross: Decimal
-
-
-def rate(key: LineKey, price: PriceFact, counted: Counted) -> RatedLine:
-    """Price what is due beyond what was billed, round it half up to the fen, add the tax."""
-    exact = delta(
-        price.model,
-        price.terms,
-        before=counted.billed_before,
-        after=counted.billed_before + counted.quantity,
-    )
-    net = round_to_fen(exact)
-    tax = tax_on(net, key.tax_rate)
-    return RatedLine(
-        key=key,
-        price=price,
-        quantity=counted.quantity,
-        service_from=counted.first_hour,
-        service_to=counted.last_hour + timedelta(hours=1),
-        net=net,
-        tax=tax,
-        gross=net + tax,
-    )
-
-
-def in_reading_order(lines: Iterable[RatedLine]) -> Sequence[RatedLine]:
-    """Lines as a reader expects them: late ones last, then by meter, SKU, project and time."""
-    return sorted(
-        lines,
-        key=lambda line: (
-            line.key.is_late,
-            line.price.meter,
-            line.price.sku,
-            str(line.key.project_id or ""),
-            line.key.shown,
-            line.service_from,
-            str(line.key.price_id),
-            line.key.tax_rate,
-        ),
-    )

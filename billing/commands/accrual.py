@@ -1,6 +1,7 @@
 """Keeping what is used but not billed in the account, so that standing is one row."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -30,7 +31,8 @@ def refresh_unbilled(*, tenant_id: UUID, now: datetime) -> None:
         # Before the reading: whatever that snapshot could not see has this number or a later one.
         cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
         (xmin,) = cursor.fetchone()
-    gross = draft(tenant_id=tenant_id, until=now).gross
+    # What is taken back counts once it is invoiced: until then it could still be used up.
+    gross = max(draft(tenant_id=tenant_id, until=now).gross, Decimal(0))
     Account.objects.filter(tenant_id=tenant_id).update(
         unbilled=gross, accrued_at=now, accrued_xmin=int(xmin)
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from billing.commands.periods import OpenPeriod
 from billing.models import Series
 from billing.usage import SeriesKey, UsageEvent
 
@@ -61,23 +62,36 @@ def series_ids(tenant_id: UUID, wanted: Iterable[SeriesKey]) -> dict[UUID, int]:
 
 COUNT = """
 WITH staged AS MATERIALIZED ({staged}),
+period AS (
+    SELECT * FROM unnest(%(period)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+        AS period (id, starts_at, ends_at)
+),
 fresh AS (
     INSERT INTO billing_eventkey (key, tenant_id, payload)
     SELECT key, %(tenant)s, payload FROM staged ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING key
 ),
-counted AS MATERIALIZED (SELECT staged.* FROM staged JOIN fresh USING (key)),
+counted AS MATERIALIZED (
+    -- An hour whose own period is closed is counted in the oldest open one.
+    SELECT staged.*, date_bin('1 hour', at, 'epoch') AS hour,
+        coalesce(period.id, %(oldest)s) AS period_id
+    FROM staged JOIN fresh USING (key)
+    LEFT JOIN period ON date_bin('1 hour', at, 'epoch') >= period.starts_at
+        AND date_bin('1 hour', at, 'epoch') < period.ends_at
+),
 kept AS (
     INSERT INTO billing_usageevent
-        (key, tenant_id, series_id, at, quantity, source, event_id, subject)
-    SELECT key, %(tenant)s, series_id, at, quantity, source, event_id, subject FROM counted
+        (key, tenant_id, series_id, period_id, at, quantity, source, event_id, subject)
+    SELECT key, %(tenant)s, series_id, period_id, at, quantity, source, event_id, subject
+    FROM counted
 ),
 bucketed AS (
-    INSERT INTO billing_usagebucket AS bucket (series_id, hour, tenant_id, quantity, events)
-    SELECT series_id, date_bin('1 hour', at, 'epoch'), %(tenant)s, sum(quantity), count(*)
-    FROM counted GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (series_id, hour) DO UPDATE
+    INSERT INTO billing_usagebucket AS bucket
+        (series_id, hour, period_id, tenant_id, quantity, events)
+    SELECT series_id, hour, period_id, %(tenant)s, sum(quantity), count(*)
+    FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (series_id, hour, period_id) DO UPDATE
         SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
 )
 SELECT key FROM staged WHERE key NOT IN (SELECT key FROM fresh)
@@ -99,11 +113,26 @@ GRANT ALL ON billing_stage TO acp_app, acp_operator;
 """
 
 
-def count(tenant_id: UUID, rows: Sequence[Staged], numbers: Mapping[UUID, int]) -> list[UUID]:
-    """Write what is new; gives the keys that were known before, which were left alone."""
+def count(
+    tenant_id: UUID,
+    rows: Sequence[Staged],
+    numbers: Mapping[UUID, int],
+    periods: Sequence[OpenPeriod],
+) -> list[UUID]:
+    """Write what is new; gives the keys that were known before, which were left alone.
+
+    Shape: ``periods`` are the open ones, in order, as ``open_periods`` has locked them.
+    """
+    placing: dict[str, UUID | int | list[object]] = {
+        "tenant": tenant_id,
+        "oldest": periods[0].id,
+        "period": [period.id for period in periods],
+        "starts": [period.starts_at for period in periods],
+        "ends": [period.ends_at for period in periods],
+    }
     with connection.cursor() as cursor:
         if len(rows) < COPY_FROM_ROWS:
-            arrays: dict[str, list[object]] = {
+            arrays: dict[str, UUID | int | list[object]] = {
                 "key": [row.key for row in rows],
                 "payload": [row.payload for row in rows],
                 "series": [numbers[row.series] for row in rows],
@@ -113,10 +142,10 @@ def count(tenant_id: UUID, rows: Sequence[Staged], numbers: Mapping[UUID, int]) 
                 "id": [row.event.id for row in rows],
                 "subject": [row.event.subject for row in rows],
             }
-            cursor.execute(COUNT.format(staged=FROM_ARRAYS), {"tenant": tenant_id, **arrays})
+            cursor.execute(COUNT.format(staged=FROM_ARRAYS), {**placing, **arrays})
         else:
             _stage(cursor, rows, numbers)
-            cursor.execute(COUNT.format(staged=FROM_TABLE), {"tenant": tenant_id})
+            cursor.execute(COUNT.format(staged=FROM_TABLE), placing)
         return [key for (key,) in cursor.fetchall()]
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import meters
+from billing.commands.periods import open_periods
 from billing.commands.staging import Staged, count, open_days, series_ids
 from billing.models import EventKey, Price, RejectedEvent, UsageBatch
 from billing.usage import (
@@ -51,7 +52,8 @@ def record_usage(
     other content a conflict; neither changes anything. What is not counted and not a duplicate is
     kept as a rejected event. ``unreadable`` names by position what the caller could not make out,
     with the code of the reason.
-    Locks: series, keys and buckets, each in key order, so batches never wait in a circle.
+    Locks: the tenant's billing periods, shared; then series, keys and buckets, each in key order,
+    so batches never wait in a circle.
     Raises: PermissionRefused.
     Idempotent: by (tenant, source, id), for ever.
     """
@@ -156,7 +158,8 @@ def _count(
     rows = list(staged.values())
     instants = [row.event.at for row in rows]
     open_days(min(instants), max(instants))
-    known = count(tenant_id, rows, series_ids(tenant_id, series.values()))
+    periods = open_periods(tenant_id, min(instants), max(instants))
+    known = count(tenant_id, rows, series_ids(tenant_id, series.values()), periods)
     if known:
         # A statement of its own: what a concurrent batch committed while ours waited for its
         # keys is not in the snapshot of the statement that waited.

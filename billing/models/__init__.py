@@ -1,11 +1,13 @@
 """Usage, prices, money and invoices."""
 
 from billing.models.invoices import (
-    Allocation,
+    Charge,
+    ChargeSegment,
     Invoice,
     InvoiceCounter,
     InvoiceLine,
     InvoicePayment,
+    LineKind,
 )
 from billing.models.ledger import (
     HOLD_TRANSITIONS,
@@ -17,6 +19,7 @@ from billing.models.ledger import (
     LedgerKind,
     LedgerTransaction,
 )
+from billing.models.periods import BillingPeriod, PeriodState
 from billing.models.prices import Price, PriceVersion, TaxRate, VersionState
 from billing.models.usage import (
     EventKey,
@@ -30,7 +33,9 @@ from billing.models.usage import (
 __all__ = [
     "HOLD_TRANSITIONS",
     "Account",
-    "Allocation",
+    "BillingPeriod",
+    "Charge",
+    "ChargeSegment",
     "EventKey",
     "Hold",
     "HoldState",
@@ -42,6 +47,8 @@ __all__ = [
     "LedgerEntry",
     "LedgerKind",
     "LedgerTransaction",
+    "LineKind",
+    "PeriodState",
     "Price",
     "PriceVersion",
     "RejectedEvent",

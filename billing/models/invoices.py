@@ -1,6 +1,7 @@
-"""Issued invoices: rows that never change, down to the bucket hours behind each line."""
+"""Issued invoices: rows that never change, down to the bucket hours behind each charge."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from tenants.models import TenantOwned
 
@@ -41,6 +42,8 @@ class Invoice(TenantOwned):
     issued_at = models.DateTimeField()
     content_hash = models.CharField(max_length=64)
     previous_hash = models.CharField(max_length=64, blank=True)
+    # Which fields the hash covers: they grow with the product, and old hashes stay checkable.
+    hash_version = models.PositiveSmallIntegerField(default=2)
 
     class Meta:
         constraints = [
@@ -52,9 +55,7 @@ class Invoice(TenantOwned):
                 name="billing_invoice_period",
             ),
             models.CheckConstraint(
-                condition=models.Q(gross=models.F("net") + models.F("tax"))
-                & models.Q(net__gte=0)
-                & models.Q(tax__gte=0),
+                condition=models.Q(gross=models.F("net") + models.F("tax")),
                 name="billing_invoice_total",
             ),
         ]
@@ -63,21 +64,85 @@ class Invoice(TenantOwned):
         ]
 
 
-class InvoiceLine(TenantOwned):
-    """One rated quantity: rounded here, once, half up, to the fen.
+class Charge(TenantOwned):
+    """One rated quantity: all use at one price, tax rate and month under one project and look.
 
-    Shape: ``is_late`` marks usage of an earlier, already invoiced period, which keeps its own
-    service period; a zero price is a line like any other, so that covered usage is seen.
+    Shape: ``key`` names the running total it belongs to, whose earlier parts stand on earlier
+    invoices; ``quantity`` is what this invoice adds to it, less than zero where use was taken
+    back. Its lines say what it costs, its segments which bucket hours it is made of.
+    """
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="charges")
+    key = models.UUIDField()
+    price = models.ForeignKey("billing.Price", on_delete=models.PROTECT, related_name="+")
+    quantity = models.BigIntegerField()
+    service_from = models.DateTimeField()
+    service_to = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(service_to__gt=models.F("service_from")),
+                name="billing_charge_period",
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "key"], name="billing_charge_running")]
+
+
+class ChargeSegment(TenantOwned):
+    """Hours of one series, from the first to before the last, whose buckets a charge counts.
+
+    Shape: of these hours it counts the buckets of its own invoice's periods and no others.
+    """
+
+    # Short, where every tenant's own rows have a random one: nothing refers to it.
+    id = models.BigAutoField(primary_key=True)  # type: ignore[assignment]
+    charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="segments")
+    series = models.ForeignKey(
+        "billing.Series", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="billing_chargesegment_not_empty",
+            ),
+        ]
+
+
+class LineKind(models.TextChoices):
+    USAGE = "usage", _("Usage")
+    TRUE_UP = "true_up", _("True-up")
+    ADJUSTMENT = "adjustment", _("Adjustment")
+
+
+class InvoiceLine(TenantOwned):
+    """One priced part of an invoice, in whole fen.
+
+    Shape: usage lines are the ``portion``s of their charge (a flat price has one, tiers have one
+    each) and say the difference to what earlier invoices booked of the same running total, so
+    both quantity and money may be below zero. Other kinds have neither charge nor price.
+    ``priced_quantity`` is what the unit price was multiplied with, ``quantity`` what was metered.
+    ``is_late`` marks use of an earlier, already invoiced period, which keeps its own service
+    period; a zero price is a line like any other, so that covered usage is seen.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
     position = models.PositiveIntegerField()
-    price = models.ForeignKey("billing.Price", on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=20, choices=LineKind.choices, default=LineKind.USAGE)
+    charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="lines", null=True)
+    portion = models.CharField(max_length=40, default="flat")
+    price = models.ForeignKey(
+        "billing.Price", on_delete=models.PROTECT, related_name="+", null=True
+    )
     project = models.ForeignKey(
         "tenants.Project", on_delete=models.PROTECT, related_name="+", null=True
     )
     project_name = models.CharField(max_length=100, blank=True)
-    meter = models.CharField(max_length=60)
+    meter = models.CharField(max_length=60, blank=True)
     sku = models.CharField(max_length=80)
     title_en = models.CharField(max_length=150)
     title_zh = models.CharField(max_length=150)
@@ -86,6 +151,8 @@ class InvoiceLine(TenantOwned):
     service_to = models.DateTimeField()
     is_late = models.BooleanField(default=False)
     quantity = models.BigIntegerField()
+    priced_quantity = models.BigIntegerField()
+    list_unit_price = models.DecimalField(max_digits=30, decimal_places=15)
     unit_price = models.DecimalField(max_digits=30, decimal_places=15)
     unit_quantity = models.BigIntegerField()
     tax_code = models.CharField(max_length=40)
@@ -104,34 +171,15 @@ class InvoiceLine(TenantOwned):
                 name="billing_invoiceline_total",
             ),
             models.CheckConstraint(
-                condition=models.Q(service_to__gt=models.F("service_from"))
-                & models.Q(quantity__gte=0)
-                & models.Q(net__gte=0)
-                & models.Q(tax__gte=0),
-                name="billing_invoiceline_sane",
-            ),
-        ]
-
-
-class Allocation(TenantOwned):
-    """How much of one bucket stands on one invoice line; writing it marks the bucket as billed."""
-
-    # Short, where every tenant's own rows have a random one: it is repeated in the largest tables.
-    id = models.BigAutoField(primary_key=True)  # type: ignore[assignment]
-    line = models.ForeignKey(
-        InvoiceLine, on_delete=models.PROTECT, related_name="+", db_constraint=False
-    )
-    series = models.ForeignKey("billing.Series", on_delete=models.PROTECT, related_name="+")
-    hour = models.DateTimeField()
-    quantity = models.BigIntegerField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["line", "series", "hour"], name="billing_allocation_once_per_line"
+                condition=models.Q(service_to__gt=models.F("service_from")),
+                name="billing_invoiceline_period",
             ),
             models.CheckConstraint(
-                condition=models.Q(quantity__gt=0), name="billing_allocation_positive"
+                condition=models.Q(kind=LineKind.USAGE, charge__isnull=False, price__isnull=False)
+                | models.Q(
+                    kind__in=[LineKind.TRUE_UP, LineKind.ADJUSTMENT], charge=None, price=None
+                ),
+                name="billing_invoiceline_kind",
             ),
         ]
 

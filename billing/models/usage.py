@@ -80,6 +80,15 @@ class UsageEvent(models.Model):
     series = models.ForeignKey(
         Series, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
+    # None for what was counted before periods were kept.
+    period = models.ForeignKey(
+        "billing.BillingPeriod",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
     at = models.DateTimeField()
     quantity = models.BigIntegerField()
     source = models.CharField(max_length=100)
@@ -92,41 +101,36 @@ class UsageEvent(models.Model):
 
 
 class UsageBucket(models.Model):
-    """What one series used in one clock hour, and how much of it stands on an invoice.
+    """What one series used in one clock hour, as one billing period counts it.
 
-    Shape: a projection of the events, kept in their transaction. ``billed_quantity`` is moved only
-    by the database, when an allocation to an invoice line is written.
+    Shape: a projection of the events, kept in their transaction. Usage that comes in after its
+    hour's period was closed stands in a later period under the same hour. The database refuses
+    any change to the buckets of a closed period.
     """
 
-    pk = models.CompositePrimaryKey("series_id", "hour")
+    pk = models.CompositePrimaryKey("series_id", "hour", "period_id")
     series = models.ForeignKey(
         Series, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
     hour = models.DateTimeField()
+    period = models.ForeignKey(
+        "billing.BillingPeriod",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
     tenant = models.ForeignKey(
         "tenants.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     quantity = models.BigIntegerField()
     events = models.BigIntegerField()
-    billed_quantity = models.BigIntegerField(db_default=0)
 
     objects = TenantManager()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(billed_quantity__gte=0)
-                & models.Q(billed_quantity__lte=models.F("quantity")),
-                name="billing_usagebucket_billed_at_most_once",
-            ),
-        ]
         indexes = [
-            models.Index(fields=["tenant", "hour"], name="billing_usagebucket_month"),
-            models.Index(
-                fields=["tenant", "series", "hour"],
-                name="billing_usagebucket_due",
-                condition=models.Q(quantity__gt=models.F("billed_quantity")),
-            ),
+            models.Index(fields=["period", "series", "hour"], name="billing_usagebucket_period"),
         ]
 
 

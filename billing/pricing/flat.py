@@ -1,18 +1,10 @@
 """The flat price model: every unit costs the same, however many there are."""
 
-from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
+from billing.pricing.terms import Portion, Terms
+
+HAS_TIERS = False
 
 
-@dataclass(frozen=True)
-class Terms:
-    """Units: ``unit_price`` buys ``unit_quantity`` base units of the meter."""
-
-    unit_price: Decimal
-    unit_quantity: int
-
-
-def charge(quantity: int, terms: Terms) -> Fraction:
-    """The exact net of a cumulative quantity."""
-    return Fraction(terms.unit_price) * quantity / terms.unit_quantity
+def portions(terms: Terms, quantity: int) -> tuple[Portion, ...]:
+    """All of the quantity at the one price."""
+    return (Portion("flat", quantity, quantity, terms.unit_price, terms.unit_quantity),)

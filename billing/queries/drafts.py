@@ -1,99 +1,92 @@
-"""The draft invoice: what would be billed now, line by line, exactly as it would be issued."""
+"""The draft invoice: what would be billed now, charge by charge, exactly as it would be issued."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
-from django.db.models import Max
 
 from billing import meters
-from billing.models import Invoice, Price, PriceVersion, TaxRate, VersionState
-from billing.money import CURRENCY
-from billing.pricing import Terms
-from billing.rating import (
+from billing.charging import (
+    Booked,
     Counted,
-    LineKey,
-    Plan,
-    PriceBookFacts,
-    PriceFact,
+    PortionKey,
+    RatedCharge,
     RatedLine,
-    Segment,
-    SeriesUse,
-    TaxFact,
-    Unpriced,
-    VersionFact,
-    in_reading_order,
-    plan,
+    lines_of,
     rate,
 )
-from common.period import month_of
+from billing.models import BillingPeriod, PeriodState
+from billing.money import CURRENCY
+from billing.queries.book import book_facts
+from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, plan
 
 
 @dataclass(frozen=True)
 class Draft:
-    """Shape: ``period_start`` is None where the tenant has used nothing yet."""
+    """Shape: ``period_start`` is None where no period stands open.
+
+    The plan's segments say which bucket hours each charge is made of.
+    """
 
     currency: str
     period_start: datetime | None
     until: datetime
+    charges: tuple[RatedCharge, ...]
     lines: tuple[RatedLine, ...]
     unpriced: tuple[Unpriced, ...]
     plan: Plan
-    counted: Mapping[LineKey, Counted]
     net: Decimal
     tax: Decimal
     gross: Decimal
 
 
+EMPTY = Plan((), (), {})
+
+
 def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """What is used, up to the hours starting before ``until``, and stands on no invoice yet.
 
-    Seven statements at most, however much was used.
+    Eight statements at most, however much was used.
     """
-    uses = _uses(tenant_id, until)
-    period_start = period_start_of(tenant_id, uses)
-    empty = Plan((), (), {})
+    periods = _open_periods(tenant_id, until)
+    uses = _uses(periods, until)
+    start = periods[0][1] if periods else None
     planned = (
-        empty
-        if period_start is None
-        else plan(uses, _facts(uses), period_start=period_start, until=until)
+        plan(uses, book_facts(uses), period_start=start, until=until)
+        if uses and start is not None
+        else EMPTY
     )
-    counted = _counted(planned.segments, until)
-    lines = tuple(
-        in_reading_order(
-            rate(key, planned.prices[key.price_id], count) for key, count in counted.items()
-        )
-    )
+    counted = _counted(planned, periods, until)
+    charges = rate(planned, counted, _booked(tenant_id, planned))
+    lines = lines_of(charges)
     net = sum((line.net for line in lines), Decimal(0))
     tax = sum((line.tax for line in lines), Decimal(0))
     return Draft(
         currency=CURRENCY,
-        period_start=period_start,
+        period_start=start,
         until=until,
+        charges=charges,
         lines=lines,
         unpriced=planned.unpriced,
         plan=planned,
-        counted=counted,
         net=net,
         tax=tax,
         gross=net + tax,
     )
 
 
-def period_start_of(tenant_id: UUID, uses: Sequence[SeriesUse]) -> datetime | None:
-    """Where the next invoice starts: the end of the last, else the month of the first usage."""
-    last: datetime | None = Invoice.objects.filter(tenant_id=tenant_id).aggregate(
-        end=Max("period_end")
-    )["end"]
-    if last is not None or not uses:
-        return last
-    first = min(use.first_hour for use in uses)
-    return month_of(first, settings.CENTRE_TIME_ZONE).start
+Periods = Sequence[tuple[int, datetime]]
+
+
+def _open_periods(tenant_id: UUID, until: datetime) -> Periods:
+    rows = BillingPeriod.objects.filter(
+        tenant_id=tenant_id, state=PeriodState.OPEN, starts_at__lt=until
+    )
+    return tuple(rows.order_by("starts_at").values_list("id", "starts_at"))
 
 
 USES = """
@@ -102,7 +95,7 @@ SELECT series.id, series.meter, series.project_id, series.price_id, series.dimen
 FROM (
     SELECT series_id, min(hour) AS first_hour, max(hour) AS last_hour
     FROM billing_usagebucket
-    WHERE tenant_id = %s AND quantity > billed_quantity AND hour < %s
+    WHERE period_id = ANY(%s) AND hour < %s
     GROUP BY series_id
 ) due
 JOIN billing_series series ON series.id = due.series_id
@@ -110,9 +103,9 @@ ORDER BY series.id
 """
 
 
-def _uses(tenant_id: UUID, until: datetime) -> tuple[SeriesUse, ...]:
+def _uses(periods: Periods, until: datetime) -> tuple[SeriesUse, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(USES, [tenant_id, until])
+        cursor.execute(USES, [[number for number, _ in periods], until])
         rows = cursor.fetchall()
     uses = []
     for series_id, meter, project_id, price_id, dimensions, first_hour, last_hour in rows:
@@ -133,75 +126,55 @@ def _uses(tenant_id: UUID, until: datetime) -> tuple[SeriesUse, ...]:
     return tuple(uses)
 
 
-def _facts(uses: Iterable[SeriesUse]) -> PriceBookFacts:
-    """The published lists, the quoted prices and the tax table."""
-    quoted = {use.quoted_price_id for use in uses if use.quoted_price_id is not None}
-    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED)
-    versions = tuple(
-        VersionFact(version.effective_at, tuple(_fact(price) for price in version.prices.all()))
-        for version in published.order_by("effective_at").prefetch_related("prices")
-    )
-    return PriceBookFacts(
-        versions=versions,
-        quoted={price.pk: _fact(price) for price in Price.objects.filter(pk__in=quoted)},
-        taxes=tuple(
-            TaxFact(tax.tax_code, tax.rate, tax.during.lower, tax.during.upper)
-            for tax in TaxRate.objects.all()
-        ),
-        zone=settings.CENTRE_TIME_ZONE,
-    )
-
-
-def _fact(price: Price) -> PriceFact:
-    return PriceFact(
-        id=price.pk,
-        meter=price.meter,
-        match=price.match,
-        sku=price.sku,
-        title_en=price.title_en,
-        title_zh=price.title_zh,
-        model=price.model,
-        terms=Terms(price.unit_price, price.unit_quantity),
-        tax_code=price.tax_code,
-    )
-
-
-SEGMENTS = """
-unnest(%(series)s::bigint[], %(start)s::timestamptz[], %(end)s::timestamptz[], %(line)s::{line}[])
-    AS segment (series_id, starts_at, ends_at, line)
+COUNTED = """
+SELECT segment.place, sum(bucket.quantity)::bigint, min(bucket.hour), max(bucket.hour)
+FROM unnest(%(series)s::bigint[], %(start)s::timestamptz[], %(end)s::timestamptz[],
+    %(place)s::int[]) AS segment (series_id, starts_at, ends_at, place)
 JOIN billing_usagebucket bucket ON bucket.series_id = segment.series_id
     AND bucket.hour >= segment.starts_at AND bucket.hour < segment.ends_at
-    AND bucket.hour < %(until)s
+    AND bucket.hour < %(until)s AND bucket.period_id = ANY(%(periods)s)
+GROUP BY segment.place ORDER BY segment.place
 """
-COUNTED = f"""
-SELECT segment.line,
-    sum(bucket.quantity - bucket.billed_quantity)::bigint,
-    sum(bucket.billed_quantity)::bigint,
-    min(bucket.hour) FILTER (WHERE bucket.quantity > bucket.billed_quantity),
-    max(bucket.hour) FILTER (WHERE bucket.quantity > bucket.billed_quantity)
-FROM {SEGMENTS.format(line="int")}
-GROUP BY segment.line HAVING sum(bucket.quantity - bucket.billed_quantity) > 0
-ORDER BY segment.line
-"""  # noqa: S608 - only the type of a column is put in
 
 
-def segment_values(
-    segments: Sequence[Segment], lines: Sequence[int] | Sequence[UUID], until: datetime
-) -> dict[str, list[object] | datetime]:
-    """The arrays that SEGMENTS reads."""
-    return {
-        "series": [segment.series_id for segment in segments],
-        "start": [segment.start for segment in segments],
-        "end": [segment.end for segment in segments],
-        "line": list(lines),
-        "until": until,
-    }
-
-
-def _counted(segments: Sequence[Segment], until: datetime) -> dict[LineKey, Counted]:
-    keys = list(dict.fromkeys(segment.line for segment in segments))
+def _counted(planned: Plan, periods: Periods, until: datetime) -> dict[ChargeKey, Counted]:
+    keys = list(dict.fromkeys(segment.charge for segment in planned.segments))
+    if not keys:
+        return {}
     places = {key: place for place, key in enumerate(keys)}
-    values = segment_values(segments, [places[segment.line] for segment in segments], until)
+    values: dict[str, list[object] | datetime] = {
+        "series": [segment.series_id for segment in planned.segments],
+        "start": [segment.start for segment in planned.segments],
+        "end": [segment.end for segment in planned.segments],
+        "place": [places[segment.charge] for segment in planned.segments],
+        "until": until,
+        "periods": [number for number, _ in periods],
+    }
     with connection.cursor() as cursor:
         cursor.execute(COUNTED, values)
         return {keys[row[0]]: Counted(*row[1:]) for row in cursor.fetchall()}
+
+
+BOOKED = """
+SELECT charge.key, line.portion, line.unit_price, line.unit_quantity,
+    sum(line.quantity)::bigint, sum(line.priced_quantity)::bigint, sum(line.net), sum(line.tax),
+    min(line.list_unit_price)
+FROM billing_charge charge JOIN billing_invoiceline line ON line.charge_id = charge.id
+WHERE charge.tenant_id = %s AND charge.key = ANY(%s)
+GROUP BY charge.key, line.portion, line.unit_price, line.unit_quantity
+HAVING sum(line.quantity) <> 0 OR sum(line.priced_quantity) <> 0 OR sum(line.net) <> 0
+"""
+
+
+def _booked(tenant_id: UUID, planned: Plan) -> Mapping[RunningKey, Mapping[PortionKey, Booked]]:
+    """What earlier invoices booked of the running totals that the plan adds to."""
+    keys = {running.digest: running for running in planned.prices}
+    booked: dict[RunningKey, dict[PortionKey, Booked]] = {}
+    if not keys:
+        return booked
+    with connection.cursor() as cursor:
+        cursor.execute(BOOKED, [tenant_id, list(keys)])
+        for digest, portion, unit_price, unit_quantity, *sums in cursor.fetchall():
+            parts = booked.setdefault(keys[digest], {})
+            parts[PortionKey(portion, unit_price, unit_quantity)] = Booked(*sums)
+    return booked

@@ -17,24 +17,49 @@ INVARIANTS: dict[str, str] = {
     "each event counts once in its bucket": """
         SELECT coalesce(bucket.series_id, said.series_id)::text,
             coalesce(bucket.hour, said.hour)::text
-        FROM billing_usagebucket bucket FULL JOIN (
+        FROM (
+            SELECT series_id, hour, sum(quantity) AS quantity, sum(events) AS events
+            FROM billing_usagebucket GROUP BY 1, 2
+        ) bucket FULL JOIN (
             SELECT series_id, date_bin('1 hour', at, 'epoch') AS hour, sum(quantity) AS quantity,
                 count(*) AS events FROM billing_usageevent GROUP BY 1, 2
         ) said ON said.series_id = bucket.series_id AND said.hour = bucket.hour
         WHERE said.quantity IS DISTINCT FROM bucket.quantity
             OR said.events IS DISTINCT FROM bucket.events""",
-    "a bucket's billed quantity is the sum of its allocations": """
-        SELECT bucket.series_id::text, bucket.hour::text
-        FROM billing_usagebucket bucket LEFT JOIN (
-            SELECT series_id, hour, sum(quantity) AS quantity FROM billing_allocation GROUP BY 1, 2
-        ) billed USING (series_id, hour)
-        WHERE bucket.billed_quantity <> coalesce(billed.quantity, 0)
-            OR bucket.billed_quantity > bucket.quantity""",
-    "a line's quantity is the sum of its allocations": """
-        SELECT line.id::text, line.quantity::text FROM billing_invoiceline line LEFT JOIN (
-            SELECT line_id, sum(quantity) AS quantity FROM billing_allocation GROUP BY 1
-        ) piece ON piece.line_id = line.id
-        WHERE line.quantity <> coalesce(piece.quantity, 0)""",
+    "a closed period's buckets are charged once each": """
+        SELECT bucket.series_id::text, bucket.hour::text, count(segment.id)::text
+        FROM billing_billingperiod period
+        JOIN billing_usagebucket bucket ON bucket.period_id = period.id
+        LEFT JOIN (
+            billing_chargesegment segment
+            JOIN billing_charge charge ON charge.id = segment.charge_id
+        ) ON charge.invoice_id = period.invoice_id AND segment.series_id = bucket.series_id
+            AND bucket.hour >= segment.starts_at AND bucket.hour < segment.ends_at
+        WHERE period.state = 'closed'
+        GROUP BY bucket.series_id, bucket.hour, bucket.period_id HAVING count(segment.id) <> 1""",
+    "a charge is the sum of its buckets and of its lines": """
+        SELECT charge.id::text, charge.quantity::text, held.quantity::text, said.quantity::text
+        FROM billing_charge charge
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(bucket.quantity), 0) AS quantity
+            FROM billing_chargesegment segment
+            JOIN billing_billingperiod period ON period.invoice_id = charge.invoice_id
+            JOIN billing_usagebucket bucket ON bucket.series_id = segment.series_id
+                AND bucket.hour >= segment.starts_at AND bucket.hour < segment.ends_at
+                AND bucket.period_id = period.id
+            WHERE segment.charge_id = charge.id
+        ) held ON true
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(quantity), 0) AS quantity
+            FROM billing_invoiceline WHERE charge_id = charge.id
+        ) said ON true
+        WHERE charge.quantity <> held.quantity OR charge.quantity <> said.quantity""",
+    "billing periods follow one another": """
+        SELECT tenant_id::text, starts_at::text FROM (
+            SELECT tenant_id, starts_at,
+                lag(ends_at) OVER (PARTITION BY tenant_id ORDER BY starts_at) AS before
+            FROM billing_billingperiod
+        ) placed WHERE before IS NOT NULL AND before <> starts_at""",
     "each ledger transaction sums to zero": """
         SELECT movement.id::text, coalesce(sum(entry.amount), 0)::text
         FROM billing_ledgertransaction movement
@@ -78,9 +103,9 @@ INVARIANTS: dict[str, str] = {
         LEFT JOIN (
             SELECT invoice_id, sum(amount) AS amount FROM billing_invoicepayment GROUP BY 1
         ) paid ON paid.invoice_id = invoice.id
-        WHERE coalesce(booked.owed, 0) <> invoice.gross
+        WHERE coalesce(booked.owed, 0) <> greatest(invoice.gross, 0)
             OR coalesce(booked.settled, 0) <> coalesce(paid.amount, 0)
-            OR coalesce(paid.amount, 0) > invoice.gross""",
+            OR coalesce(paid.amount, 0) > greatest(invoice.gross, 0)""",
     "invoice numbers have no gaps and form one chain": """
         SELECT number, sequence::text FROM (
             SELECT number, sequence, previous_hash,

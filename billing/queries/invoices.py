@@ -1,5 +1,6 @@
 """Invoices for reading: the list, the whole document, and the way from a line to its events."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,10 +13,10 @@ from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
 
 from billing import meters
+from billing.charging import RatedLine
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
-from billing.models import Allocation, Invoice, InvoiceLine
+from billing.models import Invoice, InvoiceLine, LineKind
 from billing.queries.drafts import draft
-from billing.rating import RatedLine
 from common.errors import NotFound
 from tenants.models import Project
 
@@ -132,6 +133,7 @@ def _issued_line(line: InvoiceLine) -> LineDetail:
     return LineDetail(
         id=line.pk,
         position=line.position,
+        kind=line.kind,
         meter=line.meter,
         sku=line.sku,
         title_en=line.title_en,
@@ -142,7 +144,10 @@ def _issued_line(line: InvoiceLine) -> LineDetail:
         service_from=line.service_from,
         service_to=line.service_to,
         is_late=line.is_late,
+        portion=line.portion,
         quantity=line.quantity,
+        priced_quantity=line.priced_quantity,
+        list_unit_price=line.list_unit_price,
         unit_price=line.unit_price,
         unit_quantity=line.unit_quantity,
         display_unit=unit,
@@ -157,7 +162,7 @@ def _issued_line(line: InvoiceLine) -> LineDetail:
 def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
     """What stands on no invoice yet, line by line: the draft of the next one."""
     now_open = draft(tenant_id=tenant_id, until=until)
-    keys = (line.key for line in now_open.lines)
+    keys = (line.key.running for line in now_open.lines)
     ids = {key.project_id for key in keys if key.project_id is not None}
     named = Project.objects.filter(tenant_id=tenant_id, pk__in=ids)
     projects: dict[UUID, str] = dict(named.values_list("pk", "name"))
@@ -177,11 +182,12 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
 
 
 def _draft_line(position: int, rated: RatedLine, projects: dict[UUID, str]) -> LineDetail:
-    price, key = rated.price, rated.key
+    price, key = rated.price, rated.key.running
     unit, divisor = _display(price.meter)
     return LineDetail(
         id=None,
         position=position,
+        kind=LineKind.USAGE,
         meter=price.meter,
         sku=price.sku,
         title_en=price.title_en,
@@ -191,10 +197,13 @@ def _draft_line(position: int, rated: RatedLine, projects: dict[UUID, str]) -> L
         dimensions=key.shown,
         service_from=rated.service_from,
         service_to=rated.service_to,
-        is_late=key.is_late,
+        is_late=rated.key.is_late,
+        portion=rated.portion,
         quantity=rated.quantity,
-        unit_price=price.terms.unit_price,
-        unit_quantity=price.terms.unit_quantity,
+        priced_quantity=rated.priced_quantity,
+        list_unit_price=rated.list_unit_price,
+        unit_price=rated.unit_price,
+        unit_quantity=rated.unit_quantity,
         display_unit=unit,
         display_divisor=divisor,
         tax_rate=key.tax_rate,
@@ -214,16 +223,32 @@ class LineHour:
     quantity: int
 
 
+LINE_HOURS = """
+SELECT bucket.hour, bucket.series_id, series.dimensions, sum(bucket.quantity)::bigint
+FROM billing_invoiceline line
+JOIN billing_chargesegment segment ON segment.charge_id = line.charge_id
+JOIN billing_billingperiod period ON period.invoice_id = line.invoice_id
+JOIN billing_usagebucket bucket ON bucket.series_id = segment.series_id
+    AND bucket.hour >= segment.starts_at AND bucket.hour < segment.ends_at
+    AND bucket.period_id = period.id
+JOIN billing_series series ON series.id = bucket.series_id
+WHERE line.tenant_id = %s AND line.id = %s
+GROUP BY bucket.hour, bucket.series_id, series.dimensions
+ORDER BY bucket.hour, bucket.series_id
+"""
+
+
 def line_hours(*, tenant_id: UUID, line_id: UUID) -> tuple[LineHour, ...]:
-    """The hours a line is the sum of. Raises: NotFound."""
-    rows = tuple(
-        Allocation.objects.filter(tenant_id=tenant_id, line_id=line_id)
-        .order_by("hour", "series_id")
-        .values_list("hour", "series_id", "series__dimensions", "quantity")
-    )
+    """The hours a line's charge is the sum of. Raises: NotFound."""
+    with connection.cursor() as cursor:
+        cursor.execute(LINE_HOURS, [tenant_id, line_id])
+        rows = cursor.fetchall()
     if not rows:
         raise NotFound
-    return tuple(LineHour(*row) for row in rows)
+    return tuple(
+        LineHour(hour, series_id, json.loads(dimensions), quantity)
+        for hour, series_id, dimensions, quantity in rows
+    )
 
 
 @dataclass(frozen=True)
@@ -239,15 +264,27 @@ class LineEvent:
     cursor: str
 
 
+# An event was counted in the period that was open for it; where that month was cut later, what was
+# used from the cut on moved to the period that followed. Events of an earlier version name none.
 LINE_EVENTS = """
 SELECT event.source, event.event_id, event.subject, event.at, event.quantity, event.received_at,
     event.key
-FROM billing_allocation piece
-JOIN billing_usageevent event ON event.series_id = piece.series_id
-    AND event.at >= piece.hour AND event.at < piece.hour + interval '1 hour'
-WHERE piece.tenant_id = %(tenant)s AND event.tenant_id = %(tenant)s AND piece.line_id = %(line)s
+FROM billing_invoiceline line
+JOIN billing_chargesegment segment ON segment.charge_id = line.charge_id
+JOIN billing_usageevent event ON event.series_id = segment.series_id
+    AND event.at >= segment.starts_at AND event.at < segment.ends_at
+WHERE line.tenant_id = %(tenant)s AND event.tenant_id = %(tenant)s AND line.id = %(line)s
     AND event.at >= %(start)s AND event.at < %(end)s
     AND (event.at, event.key) > (%(at)s, %(key)s)
+    AND (event.period_id IS NULL OR EXISTS (
+        SELECT FROM billing_billingperiod period
+        JOIN billing_billingperiod counted ON counted.id = event.period_id
+        WHERE period.invoice_id = line.invoice_id AND (
+            counted.id = period.id AND date_bin('1 hour', event.at, 'epoch') < period.ends_at
+            OR coalesce(counted.root_id, counted.id) = period.root_id
+                AND counted.starts_at < period.starts_at
+                AND date_bin('1 hour', event.at, 'epoch') >= period.starts_at
+                AND date_bin('1 hour', event.at, 'epoch') < period.ends_at)))
 ORDER BY event.at, event.key LIMIT %(limit)s
 """
 FIRST_KEY = UUID(int=0)
@@ -256,11 +293,7 @@ FIRST_KEY = UUID(int=0)
 def line_events(
     *, tenant_id: UUID, line_id: UUID, after: str | None = None, limit: int = 100
 ) -> tuple[LineEvent, ...]:
-    """The events of a line's hours, in order of service. Raises: NotFound.
-
-    An hour that was billed in two parts, because events came in after the first, lists all of its
-    events under both lines: the bucket, not the event, is what was billed.
-    """
+    """The events counted by a line's charge, in order of service. Raises: NotFound."""
     line = InvoiceLine.objects.filter(tenant_id=tenant_id, pk=line_id).first()
     if line is None:
         raise NotFound

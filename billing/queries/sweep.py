@@ -24,8 +24,10 @@ ORDER BY tenant.id
 TO_INVOICE = """
 SELECT tenant.id FROM tenants_organisation tenant
 WHERE EXISTS (
-    SELECT FROM billing_usagebucket bucket WHERE bucket.tenant_id = tenant.id
-        AND bucket.quantity > bucket.billed_quantity AND bucket.hour < %(end)s
+    SELECT FROM billing_billingperiod period
+    JOIN billing_usagebucket bucket ON bucket.period_id = period.id
+    WHERE period.tenant_id = tenant.id AND period.state = 'open' AND period.starts_at < %(end)s
+        AND bucket.hour < %(end)s
 ) AND NOT EXISTS (
     SELECT FROM billing_invoice invoice WHERE invoice.tenant_id = tenant.id
         AND invoice.period_end >= %(end)s

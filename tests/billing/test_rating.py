@@ -76,6 +76,7 @@ def fact(number: int, match: dict[str, str], price: str = "1") -> PriceFact:
         model="flat",
         terms=Terms(Decimal(price), 1),
         tax_code="t",
+        list_terms=Terms(Decimal(price), 1),
     )
 
 
@@ -116,7 +117,12 @@ def test_a_series_is_cut_where_price_tax_month_or_invoice_period_changes() -> No
         until=START + 730 * HOUR,
     )
     cut = [
-        (part.start, part.line.price_id.int, str(part.line.tax_rate), part.line.is_late)
+        (
+            part.start,
+            part.charge.running.price_id.int,
+            str(part.charge.running.tax_rate),
+            part.charge.is_late,
+        )
         for part in made.segments
     ]
     assert cut == [
@@ -140,7 +146,7 @@ def test_a_quoted_price_is_honoured_after_the_list_has_changed() -> None:
         period_start=START,
         until=START + 6 * HOUR,
     )
-    assert {part.line.price_id for part in made.segments} == {UUID(int=1)}
+    assert {part.charge.running.price_id for part in made.segments} == {UUID(int=1)}
 
 
 def test_hours_before_the_first_list_are_named_as_unpriced() -> None:

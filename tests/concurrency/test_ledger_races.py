@@ -1,19 +1,20 @@
 """Money under many hands: top-ups, holds and invoice numbers, each with a control."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
-from billing.commands import holds, invoices
+from billing.commands import holds, invoices, periods
 from billing.commands.holds import InsufficientFunds, release_hold, set_hold
 from billing.locks import AccountBusy, lock_account
 from billing.models import Account, Invoice, InvoiceCounter
 from tenants.models import Organisation
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
-from tests.billing.shorthand import broken, ingest, issue, pay_in, stands
+from tests.billing.shorthand import broken, ingest, issue, pay_in, rows, stands
 from tests.concurrency.crowd import at_once
 from tests.factories import billing as make
 
@@ -164,6 +165,32 @@ def test_usage_that_comes_in_while_an_invoice_is_issued_is_billed_once() -> None
         billed = sum(Invoice.objects.values_list("net", flat=True))
     assert billed == 1 + 8 * 20
     assert broken() == ()
+
+
+def test_without_the_periods_lock_the_database_refuses_to_close_over_usage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control: an invoice that was drafted before a batch committed, and closes after it."""
+    monkeypatch.setattr(periods, "LOCK", "SELECT %s::text")
+    (alice,) = prepare(1)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            ingest(alice, make.tokens("in flight", 10**6))
+            issuing = pool.submit(at_once, 1, lambda _index: issue(alice))
+            while not rows(WAITING):
+                assert not issuing.done()
+        (result,) = issuing.result()
+    assert "charges everything used in its periods once" in str(result)
+    assert broken() == ()
+    issue_rest(alice)
+    with operator_scope():
+        assert list(Invoice.objects.values_list("net", flat=True)) == [Decimal("2.00")]
+
+
+WAITING = """
+SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE NOT granted AND datname = current_database()
+"""
 
 
 def issue_rest(tenant: Organisation) -> None:

@@ -14,7 +14,9 @@ from billing.commands.usage import record_usage
 from billing.commands.wallet import top_up
 from billing.models import (
     Account,
-    Allocation,
+    BillingPeriod,
+    Charge,
+    ChargeSegment,
     EventKey,
     Hold,
     Invoice,
@@ -93,7 +95,9 @@ def _first(model: type[M]) -> None:
 
 for _model in (
     Account,
-    Allocation,
+    BillingPeriod,
+    Charge,
+    ChargeSegment,
     EventKey,
     Hold,
     Invoice,

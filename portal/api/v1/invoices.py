@@ -43,14 +43,22 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
 
 class LineOut(serializers.Serializer):  # type: ignore[type-arg]
     number = serializers.IntegerField(source="position")
+    kind = serializers.CharField(help_text=_("usage, true_up or adjustment."))
     meter = serializers.CharField()
     sku = serializers.CharField()
+    portion = serializers.CharField(help_text=_("Which part of a price with tiers or packages."))
     description = InLanguage("title")
     project = serializers.CharField(source="project_name")
     quantity = Amount(source="amount", help_text=_("In the unit; base_quantity is exact."))
     unit = Spoken(source="display_unit")
     unit_price = Money(source="price_per_unit", help_text=_("Of one unit, net."))
+    list_unit_price = Money(
+        source="list_price_per_unit", help_text=_("Of one unit, net, before the contract.")
+    )
     base_quantity = serializers.IntegerField(source="quantity")
+    priced_quantity = serializers.IntegerField(
+        help_text=_("What the price was multiplied with, in base units.")
+    )
     net = Money()
     tax_rate = Amount()
     tax = Money()

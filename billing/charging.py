@@ -1,0 +1,182 @@
+"""Charging, pure: what a running total costs beyond what earlier invoices booked of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from billing.money import round_to_fen, tax_on
+from billing.pricing import Portion, portions
+from billing.rating import ChargeKey, Plan, PriceFact, RunningKey
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What open usage adds to a running total, and the first and last hour of it."""
+
+    quantity: int
+    first_hour: datetime
+    last_hour: datetime
+
+
+class PortionKey(NamedTuple):
+    """A portion at one unit price: when the price of a portion changes, it is another."""
+
+    key: str
+    unit_price: Decimal
+    unit_quantity: int
+
+
+@dataclass(frozen=True)
+class Booked:
+    """What stands booked for a portion of a running total, over all invoices so far."""
+
+    quantity: int = 0
+    priced_quantity: int = 0
+    net: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    list_unit_price: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class RatedLine:
+    """The difference between what a portion should come to and what is booked of it, in fen."""
+
+    key: ChargeKey
+    price: PriceFact
+    portion: str
+    quantity: int
+    priced_quantity: int
+    list_unit_price: Decimal
+    unit_price: Decimal
+    unit_quantity: int
+    service_from: datetime
+    service_to: datetime
+    net: Decimal
+    tax: Decimal
+
+    @property
+    def gross(self) -> Decimal:
+        return self.net + self.tax
+
+
+@dataclass(frozen=True)
+class RatedCharge:
+    """One charge with its lines; one that nets to nothing has none and is still counted."""
+
+    key: ChargeKey
+    price: PriceFact
+    quantity: int
+    service_from: datetime
+    service_to: datetime
+    lines: tuple[RatedLine, ...]
+
+
+def rate(
+    planned: Plan,
+    counted: Mapping[ChargeKey, Counted],
+    booked: Mapping[RunningKey, Mapping[PortionKey, Booked]],
+) -> tuple[RatedCharge, ...]:
+    """Price each charge as the difference its quantity makes to its running total.
+
+    Amounts are rounded here, once, and as running totals: half up of the total after, less what is
+    booked. So the fen of a month are the same however it was cut into invoices. Where a running
+    total has use on time and late, the part on time comes first.
+    """
+    standing = {running: dict(parts) for running, parts in booked.items()}
+    charges = []
+    for key in sorted(counted, key=lambda one: one.is_late):
+        before = standing.setdefault(key.running, {})
+        price, due = planned.prices[key.running], counted[key]
+        after = _target(key.running, price, due.quantity, before)
+        service = (due.first_hour, due.last_hour + timedelta(hours=1))
+        lines = _lines(key, price, before, after, service)
+        charges.append(RatedCharge(key, price, due.quantity, *service, lines))
+        standing[key.running] = after
+    return tuple(sorted(charges, key=_reading_order))
+
+
+def _target(
+    running: RunningKey, price: PriceFact, added: int, before: Mapping[PortionKey, Booked]
+) -> dict[PortionKey, Booked]:
+    """What each portion comes to once ``added`` has joined the running total."""
+    total = sum(part.quantity for part in before.values()) + added
+    listed = {part.key: part for part in portions(price.model, price.list_terms, total)}
+    target = {}
+    for part in portions(price.model, price.terms, total):
+        net = round_to_fen(part.net)
+        target[PortionKey(part.key, part.unit_price, part.unit_quantity)] = Booked(
+            quantity=part.quantity,
+            priced_quantity=part.priced_quantity,
+            net=net,
+            tax=tax_on(net, running.tax_rate),
+            list_unit_price=_list_price(part, listed.get(part.key)),
+        )
+    return target
+
+
+def _list_price(part: Portion, listed: Portion | None) -> Decimal:
+    """The list's unit price in the portion's own units; its own where the list has no such part."""
+    if listed is None:
+        return part.unit_price
+    return listed.unit_price * part.unit_quantity / listed.unit_quantity
+
+
+def _lines(
+    key: ChargeKey,
+    price: PriceFact,
+    before: Mapping[PortionKey, Booked],
+    after: Mapping[PortionKey, Booked],
+    service: tuple[datetime, datetime],
+) -> tuple[RatedLine, ...]:
+    """One line for each portion that changed; one that is priced anew is reversed first."""
+    nothing = Booked()
+    lines = []
+    for part in sorted({*before, *after}, key=lambda one: (one.key, one in after, one.unit_price)):
+        old, new = before.get(part, nothing), after.get(part, nothing)
+        if (old.quantity, old.priced_quantity, old.net) == (
+            new.quantity,
+            new.priced_quantity,
+            new.net,
+        ):
+            continue
+        list_price = new.list_unit_price if part in after else old.list_unit_price
+        lines.append(
+            RatedLine(
+                key=key,
+                price=price,
+                portion=part.key,
+                quantity=new.quantity - old.quantity,
+                priced_quantity=new.priced_quantity - old.priced_quantity,
+                list_unit_price=part.unit_price if list_price is None else list_price,
+                unit_price=part.unit_price,
+                unit_quantity=part.unit_quantity,
+                service_from=service[0],
+                service_to=service[1],
+                net=new.net - old.net,
+                tax=new.tax - old.tax,
+            )
+        )
+    return tuple(lines)
+
+
+def _reading_order(charge: RatedCharge) -> tuple[object, ...]:
+    """As a reader expects them: late ones last, then by meter, SKU, project and time."""
+    running = charge.key.running
+    return (
+        charge.key.is_late,
+        charge.price.meter,
+        charge.price.sku,
+        str(running.project_id or ""),
+        running.shown,
+        charge.service_from,
+        str(running.price_id),
+        str(running.contract_term_id or ""),
+        running.tax_rate,
+    )
+
+
+def lines_of(charges: Iterable[RatedCharge]) -> tuple[RatedLine, ...]:
+    """All lines, charge by charge."""
+    return tuple(line for charge in charges for line in charge.lines)

@@ -1,0 +1,164 @@
+"""What an issue writes: the rows of charges and lines, and the hash over what they say."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from billing.charging import RatedLine
+from billing.models import Charge, ChargeSegment, Invoice, InvoiceLine
+from billing.queries.drafts import Draft
+from billing.rating import ChargeKey
+from common.ids import uuid7
+from tenants.models import Project
+
+
+def charge_rows(
+    invoice: Invoice, billed: Draft
+) -> tuple[dict[ChargeKey, Charge], list[ChargeSegment]]:
+    """Every charge, also one that nets to nothing, with the bucket hours it is made of."""
+    charges = {
+        rated.key: Charge(
+            id=uuid7(),
+            tenant_id=invoice.tenant_id,
+            invoice=invoice,
+            key=rated.key.running.digest,
+            price_id=rated.price.id,
+            quantity=rated.quantity,
+            service_from=rated.service_from,
+            service_to=rated.service_to,
+        )
+        for rated in billed.charges
+    }
+    segments = [
+        ChargeSegment(
+            tenant_id=invoice.tenant_id,
+            charge=charges[part.charge],
+            series_id=part.series_id,
+            starts_at=part.start,
+            ends_at=part.end,
+        )
+        for part in billed.plan.segments
+        # A stretch between two hours of use may have had none itself.
+        if part.charge in charges
+    ]
+    return charges, segments
+
+
+def line_rows(
+    invoice: Invoice, charges: Mapping[ChargeKey, Charge], billed: Draft
+) -> list[InvoiceLine]:
+    """The lines in reading order, with what they name spelled out as it is called today."""
+    keys = (line.key.running for line in billed.lines)
+    named = {key.project_id for key in keys if key.project_id is not None}
+    projects = dict(
+        Project.objects.filter(tenant_id=invoice.tenant_id, pk__in=named).values_list("pk", "name")
+    )
+    return [
+        _line(invoice, position, charges[line.key], line, projects)
+        for position, line in enumerate(billed.lines, start=1)
+    ]
+
+
+def _line(
+    invoice: Invoice,
+    position: int,
+    charge: Charge,
+    rated: RatedLine,
+    projects: Mapping[UUID, str],
+) -> InvoiceLine:
+    price, running = rated.price, rated.key.running
+    return InvoiceLine(
+        tenant_id=invoice.tenant_id,
+        invoice=invoice,
+        position=position,
+        charge=charge,
+        portion=rated.portion,
+        price_id=price.id,
+        project_id=running.project_id,
+        project_name=projects[running.project_id] if running.project_id is not None else "",
+        meter=price.meter,
+        sku=price.sku,
+        title_en=price.title_en,
+        title_zh=price.title_zh,
+        dimensions=dict(running.shown),
+        service_from=rated.service_from,
+        service_to=rated.service_to,
+        is_late=rated.key.is_late,
+        quantity=rated.quantity,
+        priced_quantity=rated.priced_quantity,
+        list_unit_price=rated.list_unit_price,
+        unit_price=rated.unit_price,
+        unit_quantity=rated.unit_quantity,
+        tax_code=price.tax_code,
+        tax_rate=running.tax_rate,
+        net=rated.net,
+        tax=rated.tax,
+        gross=rated.gross,
+    )
+
+
+# The bytes an invoice's hash covers; the order is part of them.
+HASHED_FIELDS = (
+    "number",
+    "previous_hash",
+    "tenant_id",
+    "period_start",
+    "period_end",
+    "currency",
+    "net",
+    "tax",
+    "gross",
+    "buyer_code",
+    "buyer_name",
+    "buyer_credit_code",
+    "seller_name",
+    "seller_credit_code",
+    "issued_at",
+)
+HASH_VERSION = 2
+_LINE_FIELDS_V1 = (
+    "position",
+    "meter",
+    "sku",
+    "project_id",
+    "dimensions",
+    "service_from",
+    "service_to",
+    "is_late",
+    "quantity",
+    "unit_price",
+    "unit_quantity",
+    "tax_code",
+    "tax_rate",
+    "net",
+    "tax",
+    "gross",
+)
+# Old invoices keep the fields they were hashed with, so that their chain stays checkable.
+HASHED_LINE_FIELDS = {
+    1: _LINE_FIELDS_V1,
+    2: (*_LINE_FIELDS_V1, "kind", "portion", "priced_quantity", "list_unit_price"),
+}
+
+
+def content_hash(invoice: Invoice, lines: Sequence[InvoiceLine]) -> str:
+    """SHA-256 of everything an invoice says, chained to the one issued before it."""
+    line_fields = HASHED_LINE_FIELDS[invoice.hash_version]
+    said = [
+        [_said(getattr(invoice, name)) for name in HASHED_FIELDS],
+        *[[_said(getattr(line, name)) for name in line_fields] for line in lines],
+    ]
+    canonical = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _said(value: object) -> object:
+    """One value as the hash reads it, the same before and after a trip through the database."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, datetime):
+        return value.timestamp().hex() if value.microsecond else int(value.timestamp())
+    return value if isinstance(value, dict | int | str | None) else str(value)
