@@ -45,8 +45,8 @@ def reservation_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
     page = reservation_page(
         actor=request.actor,
         states=states,
-        after=request.GET.get("cursor") or None,
-        size=PAGE,
+        cursor=request.GET.get("cursor") or None,
+        limit=PAGE,
     )
     here = address(request, "reservation-list")
     tabs = [
@@ -131,13 +131,13 @@ def _detail(
     now = utc_now()
     found = reservation(actor=request.actor, reservation_id=reservation_id)
     may = request.actor.permissions
-    workloads = workload_page(actor=request.actor, reservation_id=found.pk, size=PAGE)
+    workloads = workload_page(actor=request.actor, reservation_id=found.pk, limit=PAGE)
     context = {
         "one": found,
         "now": now,
         "crumbs": [Crumb(_("Reservations"), address(request, "reservation-list"))],
         "use": reservation_use(actor=request.actor, reservation=found, now=now),
-        "workloads": workloads.rows,
+        "workloads": workloads.items,
         "events": _events(found, now),
         "account": standing(request.tenant.pk) if found.state == "held" else None,
         "is_open_hold": found.state == "held" and found.hold_expires_at > now,
