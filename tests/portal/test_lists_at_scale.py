@@ -18,7 +18,7 @@ from tenants.models import AuditEntry, Project
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories import desk
-from tests.factories.desk import Program
+from tests.factories.desk import Customer
 from tests.portal.operator_stage import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ FEW, MANY, MOST = 100, 10_000, 12
 
 
 @pytest.fixture
-def alice() -> Program:
+def alice() -> Customer:
     desk.open_desk(cards=8)
     cache.clear()
     return desk.program("alice", credit="100000000")
@@ -83,7 +83,7 @@ def events(tenant_id: UUID, first: int, last: int) -> None:
     ("path", "make"), [("projects", projects), ("audit", acts), ("usage/events", events)]
 )
 def test_an_api_list_asks_as_little_of_ten_thousand_rows_as_of_a_hundred(
-    alice: Program, path: str, make: Callable[[UUID, int, int], None]
+    alice: Customer, path: str, make: Callable[[UUID, int, int], None]
 ) -> None:
     alice.get("wallet")
     counts = []
@@ -98,7 +98,7 @@ def test_an_api_list_asks_as_little_of_ten_thousand_rows_as_of_a_hundred(
 
 
 def test_the_nodes_page_asks_as_little_of_ten_thousand_nodes_as_of_a_hundred(
-    alice: Program,
+    alice: Customer,
 ) -> None:
     browser = signed_in("admin")
     browser.get("/ops/nodes/")
