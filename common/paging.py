@@ -35,9 +35,7 @@ def newest_first(rows: QuerySet[M], *, cursor: str | None = None, limit: int = 5
     check_limit(limit)
     if cursor:
         rows = rows.filter(pk__lt=_opened(rows.model, cursor))
-    found = list(rows.order_by("-pk")[: limit + 1])
-    more = len(found) > limit
-    return Page(tuple(found[:limit]), sealed(str(found[limit - 1].pk)) if more else None)
+    return cut(list(rows.order_by("-pk")[: limit + 1]), limit, _key)
 
 
 def in_order(
@@ -49,9 +47,13 @@ def in_order(
     """
     check_limit(limit)
     after = opened(cursor) if cursor else None
-    left = [row for row in rows if after is None or order(row) > after]
-    more = len(left) > limit
-    return Page(tuple(left[:limit]), sealed(order(left[limit - 1])) if more else None)
+    return cut([row for row in rows if after is None or order(row) > after], limit, order)
+
+
+def cut(rows: Sequence[T], limit: int, place: Callable[[T], str]) -> Page[T]:
+    """The first ``limit`` of rows that were read further; the last one's place leads on."""
+    more = len(rows) > limit
+    return Page(tuple(rows[:limit]), sealed(place(rows[limit - 1])) if more else None)
 
 
 def check_limit(limit: int) -> None:
@@ -76,6 +78,10 @@ def opened(cursor: str) -> str:
 
 def bad_cursor(cursor: str) -> InvalidInput:
     return InvalidInput(errors=[FieldError("/cursor", "invalid", cursor[:40])])
+
+
+def _key(row: Model) -> str:
+    return str(row.pk)
 
 
 def _opened(model: type[Model], cursor: str) -> object:

@@ -20,9 +20,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from tests import slurmlab_conf as conf
@@ -270,6 +272,19 @@ class SlurmLab:
             if dead or time.monotonic() > limit:
                 raise LabFailed(f"waited for {what}; ended: {dead}; logs in {self.base}/log")
             time.sleep(0.05)
+
+
+@contextmanager
+def own_lab() -> Iterator[SlurmLab]:
+    """A laboratory of sixteen nodes that leaves no process behind.
+
+    A missing Slurm is a failure: whoever asked for the mark asked for the real thing.
+    """
+    assert missing_programs() == []
+    # Not pytest's own folder, which it keeps from the daemons' user and clears between runs.
+    with TemporaryDirectory(prefix="slurmlab-") as folder, SlurmLab(Path(folder)) as lab:
+        yield lab
+    assert lab.strays() == []
 
 
 def _is_open(port: int) -> bool:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection
@@ -13,7 +13,7 @@ from billing.models import InvoiceLine
 from billing.queries.invoices import InvoiceRow, LineEvent, invoice_list, line_events
 from billing.queries.wallet import StatementRow, statement
 from common.errors import NotFound
-from common.paging import Page, bad_cursor, check_limit, opened, sealed
+from common.paging import Page, bad_cursor, check_limit, cut, opened
 from common.period import Period
 from tenants.permissions import Actor, Permission, require
 
@@ -33,15 +33,30 @@ def _place(cursor: str | None) -> str | None:
     return place
 
 
+class Placed(Protocol):
+    """A row that knows its own place in its list."""
+
+    @property
+    def cursor(self) -> str: ...
+
+
+def _cursor(row: Placed) -> str:
+    return row.cursor
+
+
 def invoice_page(
-    *, actor: Actor, tenant_id: UUID, cursor: str | None = None, limit: int = 50
+    *, actor: Actor, tenant_id: UUID | None, cursor: str | None = None, limit: int = 50
 ) -> Page[InvoiceRow]:
-    """A tenant's invoices, newest first. Raises: PermissionRefused, InvalidInput."""
+    """A tenant's invoices, newest first; operators may leave the tenant open.
+
+    Raises: PermissionRefused, InvalidInput.
+    """
     require(actor, Permission.INVOICE_READ, tenant_id)
+    if tenant_id is None:
+        require(actor, Permission.TENANT_READ_ALL)
     check_limit(limit)
     rows = invoice_list(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
-    more = len(rows) > limit
-    return Page(rows[:limit], sealed(rows[limit - 1].cursor) if more else None)
+    return cut(rows, limit, _cursor)
 
 
 def line_event_page(
@@ -66,8 +81,7 @@ def line_event_page(
     if line is None:
         raise NotFound
     rows = line_events(tenant_id=tenant_id, line_id=line.pk, after=after, limit=limit + 1)
-    more = len(rows) > limit
-    return Page(rows[:limit], sealed(rows[limit - 1].cursor) if more else None)
+    return cut(rows, limit, _cursor)
 
 
 @dataclass(frozen=True)
@@ -135,10 +149,11 @@ def counted_events(
     with connection.cursor() as statement:
         statement.execute(COUNTED, values)
         rows = tuple(_counted(*row) for row in statement.fetchall())
-    if len(rows) <= limit:
-        return Page(rows, None)
-    last = rows[limit - 1]
-    return Page(rows[:limit], sealed(f"{last.at.isoformat()}|{last.key}"))
+    return cut(rows, limit, _last_seen)
+
+
+def _last_seen(event: CountedEvent) -> str:
+    return f"{event.at.isoformat()}|{event.key}"
 
 
 # psycopg gives each column with a type of its own; jsonb comes as its text.
@@ -157,5 +172,4 @@ def statement_page(
     require(actor, Permission.WALLET_READ, tenant_id)
     check_limit(limit)
     rows = statement(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
-    more = len(rows) > limit
-    return Page(rows[:limit], sealed(rows[limit - 1].cursor) if more else None)
+    return cut(rows, limit, _cursor)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import meters
 from common.errors import FieldError, InvalidInput
-from common.paging import Page, bad_cursor, check_limit, opened, sealed
+from common.paging import Page, bad_cursor, check_limit, cut, opened
 from common.period import Period
 from tenants.permissions import Actor, Permission, require
 
@@ -93,10 +93,11 @@ def usage_sums(
     with connection.cursor() as statement:
         statement.execute(SUMS, values)
         rows = tuple(_sum(*row) for row in statement.fetchall())
-    if len(rows) <= limit:
-        return Page(rows, None)
-    last = rows[limit - 1]
-    return Page(rows[:limit], sealed(f"{last.meter}{_BETWEEN}{last.value}"))
+    return cut(rows, limit, _place)
+
+
+def _place(row: UsageSum) -> str:
+    return f"{row.meter}{_BETWEEN}{row.value}"
 
 
 def headings() -> frozenset[str]:

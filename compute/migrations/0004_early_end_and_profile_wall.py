@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from tenants import walls
+
 
 # Pools' profiles have no tenant and are everybody's to read. The owner's own policy is for the
 # triggers that make and lock profiles: row security binds their definer too.
@@ -13,7 +15,6 @@ CREATE POLICY tenant_wall ON compute_profile TO acp_app
            OR tenant_id = (SELECT NULLIF(current_setting('app.tenant_id', true), '')::uuid))
     WITH CHECK (tenant_id = (SELECT NULLIF(current_setting('app.tenant_id', true), '')::uuid));
 CREATE POLICY operator_view ON compute_profile TO acp_operator USING (true) WITH CHECK (true);
-CREATE POLICY owner_upkeep ON compute_profile TO CURRENT_USER USING (true) WITH CHECK (true);
 """
 
 
@@ -39,4 +40,5 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('early_end_percent__lte', 100)), name='compute_reservationpolicy_percent'),
         ),
         migrations.RunSQL(PROFILE_WALL, migrations.RunSQL.noop),
+        walls.owner_upkeep("compute_profile"),
     ]

@@ -19,6 +19,7 @@ from compute.models import Node, NodeState, Pool, Reservation
 from compute.queries.offers import LONGEST_WINDOW
 from compute.queries.pools import STALE_AFTER
 from compute.queries.profiles import steps_of
+from compute.queries.reservations import reservation as one_reservation
 from compute.queries.reservations import visible_reservations
 from compute.queries.sale import is_sold, pools_with_sites
 from tenants.permissions import Actor, Permission, require
@@ -117,10 +118,7 @@ def reservation_listings(
 
 def reservation_listing(*, actor: Actor, reservation_id: UUID) -> ReservationListing:
     """One reservation. Raises: PermissionRefused, NotFound."""
-    found = visible_reservations(actor).filter(pk=reservation_id).first()
-    if found is None:
-        raise NotFound
-    return listed(found)
+    return listed(one_reservation(actor=actor, reservation_id=reservation_id))
 
 
 def listed(reservation: Reservation) -> ReservationListing:

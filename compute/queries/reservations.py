@@ -1,24 +1,26 @@
 """Reservations as people and programs read them; the open scope says whose."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from common.errors import NotFound
-from compute.models import Reservation, ReservationState
+from common.paging import Page, newest_first
+from compute.models import Reservation, ReservationState, Workload
 from tenants.permissions import Actor, Permission, require
 
-MOST_ON_A_PAGE = 100
+MOST_SHOWN = 100
+
+Owned = TypeVar("Owned", Reservation, Workload)
 
 
-@dataclass(frozen=True)
-class ReservationPage:
-    """``after`` asks for the next page; None on the last."""
-
-    rows: tuple[Reservation, ...]
-    after: str | None
+def within_sight(rows: QuerySet[Owned], actor: Actor) -> QuerySet[Owned]:
+    """Those of the actor's tenant, and of its project where the actor is narrowed to one."""
+    if actor.tenant_id is not None:
+        rows = rows.filter(tenant_id=actor.tenant_id)
+    return rows if actor.project_id is None else rows.filter(project_id=actor.project_id)
 
 
 def visible_reservations(actor: Actor) -> QuerySet[Reservation]:
@@ -27,9 +29,7 @@ def visible_reservations(actor: Actor) -> QuerySet[Reservation]:
     rows = Reservation.objects.select_related(
         "pool__chip", "pool__cluster__centre", "project", "tenant"
     )
-    if actor.tenant_id is not None:
-        rows = rows.filter(tenant_id=actor.tenant_id)
-    return rows if actor.project_id is None else rows.filter(project_id=actor.project_id)
+    return within_sight(rows, actor)
 
 
 def reservation(*, actor: Actor, reservation_id: UUID) -> Reservation:
@@ -45,35 +45,22 @@ def reservation_page(
     actor: Actor,
     states: Sequence[str] = (),
     project_id: UUID | None = None,
-    after: str | None = None,
-    size: int = MOST_ON_A_PAGE,
-) -> ReservationPage:
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[Reservation]:
     """Reservations, the latest first; one statement at any depth.
 
-    Shape: ids grow with time, so the id of a page's last row is the cursor of the next.
+    Raises: PermissionRefused, InvalidInput.
     """
-    rows = visible_reservations(actor).order_by("-pk")
+    rows = visible_reservations(actor)
     if states:
         rows = rows.filter(state__in=states)
     if project_id is not None:
         rows = rows.filter(project_id=project_id)
-    if after is not None:
-        rows = rows.filter(pk__lt=cursor_id(after))
-    size = max(1, min(size, MOST_ON_A_PAGE))
-    found = list(rows[: size + 1])
-    last = str(found[size - 1].pk) if len(found) > size else None
-    return ReservationPage(rows=tuple(found[:size]), after=last)
+    return newest_first(rows, cursor=cursor, limit=limit)
 
 
-def cursor_id(after: str) -> UUID:
-    """Raises: NotFound for what is no cursor."""
-    try:
-        return UUID(after)
-    except ValueError as error:
-        raise NotFound from error
-
-
-def awaiting_approval(*, actor: Actor, size: int = MOST_ON_A_PAGE) -> Sequence[Reservation]:
+def awaiting_approval(*, actor: Actor, size: int = MOST_SHOWN) -> Sequence[Reservation]:
     """What operators have to decide, the earliest start first."""
     require(actor, Permission.RESERVATION_APPROVE)
     rows = visible_reservations(actor).filter(state=ReservationState.AWAITING_APPROVAL)
@@ -83,4 +70,4 @@ def awaiting_approval(*, actor: Actor, size: int = MOST_ON_A_PAGE) -> Sequence[R
 def needing_attention(*, actor: Actor) -> Sequence[Reservation]:
     """What did not move on within its time, or could not be activated."""
     require(actor, Permission.RESERVATION_APPROVE)
-    return list(visible_reservations(actor).exclude(attention="").order_by("-pk")[:MOST_ON_A_PAGE])
+    return list(visible_reservations(actor).exclude(attention="").order_by("-pk")[:MOST_SHOWN])

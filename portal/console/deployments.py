@@ -1,5 +1,6 @@
 """A tenant's deployments: the list, one of them with its live state, stopping and trying again."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +18,13 @@ from common.errors import DomainError
 from compute.queries.use import workload_cost
 from compute.queries.workloads import workload
 from portal.console import charts
-from portal.console.forms import address, perform
+from portal.console.forms import act, address
 from portal.console.freshness import freshness
 from portal.console.htmx import render_fragment, render_page
 from portal.console.snippets import snippets
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
-from tenants.permissions import Permission, require
+from tenants.permissions import Permission
 
 DETAIL = "console/deployments/detail.html"
 LIVE = frozenset({"requested", "placing", "starting", "ready", "degraded", "stopping"})
@@ -70,16 +71,12 @@ def deployment_status(request: ActorRequest, tenant_code: str, deployment_id: UU
 @require_POST
 def deployment_stop(request: ActorRequest, tenant_code: str, deployment_id: UUID) -> HttpResponse:
     """Stop one deployment."""
-    require(request.actor, Permission.DEPLOYMENT_STOP, request.tenant.pk)
-
-    def stopped() -> str:
-        commands.stop(actor=request.actor, deployment_id=deployment_id, now=utc_now())
-        return address(request, "deployment", deployment_id)
-
-    return perform(
+    return act(
         request,
-        stopped,
-        shown=lambda refusal: _detail(request, deployment_id, refusal),
+        Permission.DEPLOYMENT_STOP,
+        partial(commands.stop, deployment_id=deployment_id),
+        page="deployment",
+        shown=partial(_detail, request, deployment_id),
         done=_("It is being stopped; its cards are free once it has ended."),
     )
 
@@ -87,13 +84,13 @@ def deployment_stop(request: ActorRequest, tenant_code: str, deployment_id: UUID
 @require_POST
 def deployment_retry(request: ActorRequest, tenant_code: str, deployment_id: UUID) -> HttpResponse:
     """Deploy the same once more; the new one has a page of its own."""
-    require(request.actor, Permission.DEPLOYMENT_CREATE, request.tenant.pk)
-
-    def retried() -> str:
-        made = commands.retry(actor=request.actor, deployment_id=deployment_id, now=utc_now())
-        return address(request, "deployment", made.pk)
-
-    return perform(request, retried, shown=lambda refusal: _detail(request, deployment_id, refusal))
+    return act(
+        request,
+        Permission.DEPLOYMENT_CREATE,
+        partial(commands.retry, deployment_id=deployment_id),
+        page="deployment",
+        shown=partial(_detail, request, deployment_id),
+    )
 
 
 def _detail(

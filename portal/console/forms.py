@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,10 +15,11 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from common.clock import utc_now
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from portal.requests import ActorRequest
 from tenants.commands.submissions import submit_once
-from tenants.permissions import PermissionRefused
+from tenants.permissions import Permission, PermissionRefused, require
 
 CENTRE = ZoneInfo(settings.CENTRE_TIME_ZONE)
 INSTANT = "%Y-%m-%dT%H:%M"
@@ -80,6 +81,34 @@ def perform(
     if done:
         messages.success(request, str(done))
     return HttpResponseRedirect(target)
+
+
+class Row(Protocol):
+    """What is known here of a row that has a page; the console does not know the models."""
+
+    pk: UUID
+
+
+def act(
+    request: ActorRequest,
+    permission: Permission,
+    command: Callable[..., Row],
+    *,
+    page: str,
+    shown: Shown,
+    done: str | Promise = "",
+) -> HttpResponse:
+    """Answer a button: do one thing and go to the page of the row it gives.
+
+    Shape: ``command`` lacks nothing but ``actor`` and ``now``.
+    Raises: PermissionRefused, NotFound.
+    """
+    require(request.actor, permission, request.tenant.pk)
+
+    def effect() -> str:
+        return address(request, page, command(actor=request.actor, now=utc_now()).pk)
+
+    return perform(request, effect, shown=shown, done=done)
 
 
 def kept_idem(request: ActorRequest, refusal: DomainError | None) -> str:

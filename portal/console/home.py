@@ -38,21 +38,21 @@ def home(request: ActorRequest, tenant_code: str) -> HttpResponse:
     may = request.actor.permissions
     account = standing(request.tenant.pk) if Permission.WALLET_READ in may else None
     deployments = deployment_page(actor=request.actor, limit=20).items
-    reservations = reservation_page(actor=request.actor, states=COMING, size=SHOWN)
+    reservations = reservation_page(actor=request.actor, states=COMING, limit=SHOWN).items
     live = [one for one in deployments if one.state in LIVE]
     context = {
         "account": account,
         "now": utc_now(),
         "live": live[:SHOWN],
         "live_count": len(live),
-        "coming": sorted(reservations.rows, key=lambda one: one.starts_at),
+        "coming": sorted(reservations, key=lambda one: one.starts_at),
         "may_reserve": Permission.RESERVATION_CREATE in may,
         "may_deploy": Permission.DEPLOYMENT_CREATE in may,
         "may_invoice": Permission.INVOICE_READ in may,
         "steps": _steps(
             request,
             account,
-            reserved=bool(reservations.rows),
+            reserved=bool(reservations),
             deployed=bool(deployments),
         ),
     }

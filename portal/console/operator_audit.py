@@ -24,7 +24,8 @@ def audit(request: ActorRequest) -> HttpResponse:
         subject=subject,
         cursor=request.GET.get("cursor") or None,
     )
-    codes = tenant_codes(actor=request.actor)
+    tenant_ids = (entry.tenant_id for entry in page.items if entry.tenant_id)
+    codes = tenant_codes(actor=request.actor, ids=tenant_ids)
     return render_page(
         request,
         "console/operator/audit.html",

@@ -1,6 +1,7 @@
 """The chip catalogue: how sure each row is, where it comes from, and vouching for it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -11,13 +12,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from common.clock import utc_now
-from common.errors import DomainError, InvalidInput
+from common.errors import DomainError
 from compute.commands.chips import sign_off_chip
 from compute.queries.chips import chip as one_chip
 from compute.queries.chips import chips
-from portal.console.forms import add_refusal
 from portal.console.htmx import render_page
-from portal.console.operator_forms import allowed, answer
+from portal.console.operator_forms import allowed, answer_form
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
 from tenants.permissions import Permission
@@ -56,19 +56,18 @@ def chip_sign_off(request: ActorRequest, code: str) -> HttpResponse:
     """Vouch for a chip's facts, so that it may be sold; saying it twice changes nothing."""
     form = SignOffForm(request.POST)
 
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal)
-        return _page(request, code, form, refusal)
-
-    if not form.is_valid():
-        return shown(InvalidInput())
-
     def effect() -> str:
         evidence = form.cleaned_data["evidence"]
         sign_off_chip(actor=request.actor, code=code, evidence=evidence, now=utc_now())
         return reverse("ops:chip", args=[code])
 
-    return answer(request, effect, shown=shown, done=_("The chip is signed off."))
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(_page, request, code, form),
+        done=_("The chip is signed off."),
+    )
 
 
 def _page(

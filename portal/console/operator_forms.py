@@ -1,17 +1,18 @@
 """What the operators' forms share: who may send them, sent once, refusals on the page they left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Concatenate, ParamSpec
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.functional import Promise
 
-from common.errors import DomainError, NotFound
-from portal.console.forms import FormIncomplete, Shown, content_hash
+from common.errors import DomainError, InvalidInput, NotFound
+from portal.console.forms import FormIncomplete, Shown, add_refusal, content_hash
 from portal.requests import ActorRequest
 from tenants.commands.submissions import submit_once
 from tenants.permissions import Permission, PermissionRefused, require
@@ -69,6 +70,30 @@ def answer(
     if done:
         messages.success(request, str(done))
     return HttpResponseRedirect(target)
+
+
+def answer_form(
+    request: ActorRequest,
+    form: Form,
+    effect: Callable[[], str],
+    *,
+    page: Shown,
+    names: Mapping[str, str] | None = None,
+    done: str | Promise = "",
+    tenant_id: UUID | None = None,
+) -> HttpResponse:
+    """Answer a form with fields: its effect once they are right, or its page with what is wrong.
+
+    Shape: ``page`` shows the form itself again; ``names`` translates a refusal's pointers.
+    """
+
+    def shown(refusal: DomainError) -> HttpResponse:
+        add_refusal(form, refusal, names)
+        return page(refusal)
+
+    if not form.is_valid():
+        return shown(InvalidInput())
+    return answer(request, effect, shown=shown, done=done, tenant_id=tenant_id)
 
 
 def _once(request: ActorRequest, effect: Callable[[], str], tenant_id: UUID) -> str:

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from billing.queries.invoices import invoice_detail, invoice_list
-from common.errors import NotFound
+from billing.queries.invoices import invoice_detail
+from billing.queries.pages import invoice_page
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed
 from portal.requests import ActorRequest
@@ -23,21 +23,19 @@ PAGE_SIZE = 50
 @allowed(Permission.INVOICE_READ)
 def invoices(request: ActorRequest) -> HttpResponse:
     """Every issued invoice, newest first."""
-    try:
-        rows = invoice_list(
-            tenant_id=None, after=request.GET.get("cursor") or None, limit=PAGE_SIZE + 1
-        )
-    except ValueError as error:
-        # What is no cursor of ours leads nowhere.
-        raise NotFound from error
-    shown = rows[:PAGE_SIZE]
-    codes = tenant_codes(actor=request.actor)
+    page = invoice_page(
+        actor=request.actor,
+        tenant_id=None,
+        cursor=request.GET.get("cursor") or None,
+        limit=PAGE_SIZE,
+    )
+    codes = tenant_codes(actor=request.actor, ids=(row.tenant_id for row in page.items))
     return render_page(
         request,
         "console/operator/invoices.html",
         {
-            "rows": [(row, codes[row.tenant_id]) for row in shown],
-            "next_cursor": shown[-1].cursor if len(rows) > PAGE_SIZE else None,
+            "rows": [(row, codes[row.tenant_id]) for row in page.items],
+            "next_cursor": page.next_cursor,
         },
     )
 

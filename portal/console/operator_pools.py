@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,15 +14,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from common.clock import utc_now
-from common.errors import DomainError, InvalidInput
+from common.errors import DomainError
 from common.period import HOUR, Period, floor_hour
 from compute.commands.sites import change_capacity, end_maintenance, plan_maintenance
 from compute.queries.desk import capacity_history, maintenance_of, node_states, pool_with_site
 from compute.queries.pools import availability, heat_map
 from portal.console.charts import HeatCell, HeatRow
-from portal.console.forms import CENTRE, CentreInstantField, add_refusal, kept_idem
+from portal.console.forms import CENTRE, CentreInstantField, kept_idem
 from portal.console.htmx import render_page
-from portal.console.operator_forms import allowed, answer, form_key
+from portal.console.operator_forms import allowed, answer, answer_form, form_key
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
 from tenants.permissions import Permission
@@ -78,13 +79,6 @@ def pool_capacity(request: ActorRequest, code: str) -> HttpResponse:
     """Change the capacity; the number already in force changes nothing."""
     form = CapacityForm(request.POST, prefix="capacity")
 
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal)
-        return _page(request, code, refusal, {"capacity_form": form})
-
-    if not form.is_valid():
-        return shown(InvalidInput())
-
     def effect() -> str:
         change_capacity(
             actor=request.actor,
@@ -95,7 +89,13 @@ def pool_capacity(request: ActorRequest, code: str) -> HttpResponse:
         )
         return reverse("ops:pool", args=[code])
 
-    return answer(request, effect, shown=shown, done=_("The capacity is changed."))
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(_page, request, code, sent={"capacity_form": form}),
+        done=_("The capacity is changed."),
+    )
 
 
 @require_POST
@@ -103,13 +103,6 @@ def pool_capacity(request: ActorRequest, code: str) -> HttpResponse:
 def pool_maintenance(request: ActorRequest, code: str) -> HttpResponse:
     """Take cards out of sale for a time, once for each form."""
     form = MaintenanceForm(request.POST, prefix="maintenance")
-
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal)
-        return _page(request, code, refusal, {"maintenance_form": form})
-
-    if not form.is_valid():
-        return shown(InvalidInput())
 
     def effect() -> str:
         told = form.cleaned_data
@@ -123,7 +116,13 @@ def pool_maintenance(request: ActorRequest, code: str) -> HttpResponse:
         )
         return reverse("ops:pool", args=[code])
 
-    return answer(request, effect, shown=shown, done=_("The maintenance is planned."))
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(_page, request, code, sent={"maintenance_form": form}),
+        done=_("The maintenance is planned."),
+    )
 
 
 @require_POST

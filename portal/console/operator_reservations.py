@@ -50,8 +50,8 @@ def reservation_list(request: ActorRequest) -> HttpResponse:
     page = reservation_page(
         actor=request.actor,
         states=RESERVATION_TABS[chosen][1],
-        after=request.GET.get("cursor") or None,
-        size=PAGE_SIZE,
+        cursor=request.GET.get("cursor") or None,
+        limit=PAGE_SIZE,
     )
     return render_page(
         request,
@@ -70,6 +70,7 @@ def reservation_list(request: ActorRequest) -> HttpResponse:
 def reservation(request: ActorRequest, reservation_id: UUID) -> HttpResponse:
     """One reservation: its facts, what runs in it, and what was done to it."""
     found = one_reservation(actor=request.actor, reservation_id=reservation_id)
+    workloads = workload_page(actor=request.actor, reservation_id=found.pk, limit=20)
     trail = audit_entries(
         actor=request.actor, tenant_id=found.tenant_id, subject=found.subject, limit=50
     )
@@ -78,7 +79,7 @@ def reservation(request: ActorRequest, reservation_id: UUID) -> HttpResponse:
         "console/operator/reservation.html",
         {
             "one": found,
-            "workloads": workload_page(actor=request.actor, reservation_id=found.pk, size=20).rows,
+            "workloads": workloads.items,
             "trail": [_entry(entry.at, entry.action, entry.actor_name) for entry in trail.items],
             "crumbs": [Crumb(_("Reservations"), reverse("ops:reservation-list"))],
             "may_decide": Permission.RESERVATION_APPROVE in request.actor.permissions,

@@ -1,6 +1,7 @@
 """Suspending a tenant, giving it back its rights, and looking into its console."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -10,9 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from common.clock import utc_now
-from common.errors import DomainError, InvalidInput
-from portal.console.forms import add_refusal
-from portal.console.operator_forms import allowed, answer
+from portal.console.operator_forms import allowed, answer_form
 from portal.console.operator_tenant_forms import ReasonForm, VisitForm
 from portal.console.operator_tenants import tenant_page
 from portal.requests import ActorRequest
@@ -42,19 +41,19 @@ def _move(
     tenant_id = tenant_of_code(actor=request.actor, code=code).pk
     form = ReasonForm(request.POST)
 
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal)
-        return tenant_page(request, code, refusal, reason_form=form)
-
-    if not form.is_valid():
-        return shown(InvalidInput())
-
     def effect() -> str:
         move = suspend if is_suspension else reactivate
         move(actor=request.actor, tenant_id=tenant_id, reason=form.cleaned_data["reason"])
         return reverse("ops:tenant", args=[code])
 
-    return answer(request, effect, shown=shown, done=done, tenant_id=tenant_id)
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(tenant_page, request, code, reason_form=form),
+        done=done,
+        tenant_id=tenant_id,
+    )
 
 
 @require_POST
@@ -63,13 +62,6 @@ def tenant_visit(request: ActorRequest, code: str) -> HttpResponse:
     """Open the tenant's console to this operator for looking, and go there."""
     tenant_id: UUID = tenant_of_code(actor=request.actor, code=code).pk
     form = VisitForm(request.POST)
-
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal, {"/reason": "visit_reason"})
-        return tenant_page(request, code, refusal, visit_form=form)
-
-    if not form.is_valid():
-        return shown(InvalidInput())
 
     def effect() -> str:
         begin_visit(
@@ -82,4 +74,11 @@ def tenant_visit(request: ActorRequest, code: str) -> HttpResponse:
         )
         return f"/t/{code}/"
 
-    return answer(request, effect, shown=shown, tenant_id=tenant_id)
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(tenant_page, request, code, visit_form=form),
+        names={"/reason": "visit_reason"},
+        tenant_id=tenant_id,
+    )

@@ -1,5 +1,7 @@
 """A tenant's money in the operators' hands: transfers received, credit, invoices up to now."""
 
+from functools import partial
+
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -8,9 +10,7 @@ from django.views.decorators.http import require_POST
 from billing.commands.invoices import issue_invoice
 from billing.commands.wallet import set_credit_limit, top_up
 from common.clock import utc_now
-from common.errors import DomainError, InvalidInput
-from portal.console.forms import add_refusal
-from portal.console.operator_forms import allowed, answer, form_key
+from portal.console.operator_forms import allowed, answer, answer_form, form_key
 from portal.console.operator_tenant_forms import CreditLimitForm, TopUpForm
 from portal.console.operator_tenants import tenant_page
 from portal.requests import ActorRequest
@@ -25,13 +25,6 @@ def tenant_top_up(request: ActorRequest, code: str) -> HttpResponse:
     organisation = tenant_of_code(actor=request.actor, code=code)
     form = TopUpForm(request.POST)
 
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal)
-        return tenant_page(request, code, refusal, top_up_form=form)
-
-    if not form.is_valid():
-        return shown(InvalidInput())
-
     def effect() -> str:
         top_up(
             actor=request.actor,
@@ -43,8 +36,14 @@ def tenant_top_up(request: ActorRequest, code: str) -> HttpResponse:
         )
         return reverse("ops:tenant", args=[code])
 
-    done = _("The transfer is in the wallet.")
-    return answer(request, effect, shown=shown, done=done, tenant_id=organisation.pk)
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(tenant_page, request, code, top_up_form=form),
+        done=_("The transfer is in the wallet."),
+        tenant_id=organisation.pk,
+    )
 
 
 @require_POST
@@ -53,13 +52,6 @@ def tenant_credit_limit(request: ActorRequest, code: str) -> HttpResponse:
     """Say how far the wallet may go below zero."""
     organisation = tenant_of_code(actor=request.actor, code=code)
     form = CreditLimitForm(request.POST)
-
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal)
-        return tenant_page(request, code, refusal, credit_form=form)
-
-    if not form.is_valid():
-        return shown(InvalidInput())
 
     def effect() -> str:
         set_credit_limit(
@@ -70,8 +62,14 @@ def tenant_credit_limit(request: ActorRequest, code: str) -> HttpResponse:
         )
         return reverse("ops:tenant", args=[code])
 
-    done = _("The credit limit is set.")
-    return answer(request, effect, shown=shown, done=done, tenant_id=organisation.pk)
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(tenant_page, request, code, credit_form=form),
+        done=_("The credit limit is set."),
+        tenant_id=organisation.pk,
+    )
 
 
 @require_POST

@@ -1,5 +1,7 @@
 """Tenants as operators see them: the list, taking one in, and one tenant's page."""
 
+from functools import partial
+
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -8,10 +10,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing.queries.invoices import invoice_list
 from billing.queries.wallet import standing, statement
 from common.clock import utc_now
-from common.errors import DomainError, InvalidInput
-from portal.console.forms import add_refusal, kept_idem
+from common.errors import DomainError
+from portal.console.forms import kept_idem
 from portal.console.htmx import render_page
-from portal.console.operator_forms import allowed, answer
+from portal.console.operator_forms import allowed, answer_form
 from portal.console.operator_tenant_forms import (
     CreditLimitForm,
     ReasonForm,
@@ -61,18 +63,18 @@ def tenant_new(request: ActorRequest) -> HttpResponse:
     if request.method != "POST":
         return _new_page(request, TenantForm())
     form = TenantForm(request.POST)
-    if not form.is_valid():
-        return _new_page(request, form, InvalidInput())
 
     def effect() -> str:
         made = create_organisation(actor=request.actor, now=utc_now(), **form.cleaned_data)
         return reverse("ops:tenant", args=[made.code])
 
-    def shown(refusal: DomainError) -> HttpResponse:
-        add_refusal(form, refusal)
-        return _new_page(request, form, refusal)
-
-    return answer(request, effect, shown=shown, done=_("The tenant is taken in."))
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(_new_page, request, form),
+        done=_("The tenant is taken in."),
+    )
 
 
 def _new_page(

@@ -1,6 +1,7 @@
 """A tenant's reservations: the list, one of them, and what may be done with it."""
 
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -15,12 +16,12 @@ from compute.commands import reservations as commands
 from compute.queries.reservations import reservation, reservation_page
 from compute.queries.use import reservation_use
 from compute.queries.workloads import workload_page
-from portal.console.forms import address, kept_idem, perform
+from portal.console.forms import act, address, kept_idem
 from portal.console.freshness import freshness
 from portal.console.htmx import render_page
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb, Tab, TimelineEntry
-from tenants.permissions import Permission, require
+from tenants.permissions import Permission
 
 DETAIL = "console/reservations/detail.html"
 PAGE = 50
@@ -45,8 +46,8 @@ def reservation_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
     page = reservation_page(
         actor=request.actor,
         states=states,
-        after=request.GET.get("cursor") or None,
-        size=PAGE,
+        cursor=request.GET.get("cursor") or None,
+        limit=PAGE,
     )
     here = address(request, "reservation-list")
     tabs = [
@@ -75,16 +76,12 @@ def reservation_submit(
     request: ActorRequest, tenant_code: str, reservation_id: UUID
 ) -> HttpResponse:
     """Confirm a hold: its price is set aside and operators are asked."""
-    require(request.actor, Permission.RESERVATION_CREATE, request.tenant.pk)
-
-    def submitted() -> str:
-        commands.submit(actor=request.actor, reservation_id=reservation_id, now=utc_now())
-        return address(request, "reservation", reservation_id)
-
-    return perform(
+    return act(
         request,
-        submitted,
-        shown=lambda refusal: _detail(request, reservation_id, refusal),
+        Permission.RESERVATION_CREATE,
+        partial(commands.submit, reservation_id=reservation_id),
+        page="reservation",
+        shown=partial(_detail, request, reservation_id),
         done=_("The reservation was sent for approval."),
     )
 
@@ -94,16 +91,12 @@ def reservation_cancel(
     request: ActorRequest, tenant_code: str, reservation_id: UUID
 ) -> HttpResponse:
     """Give up a reservation that has not started."""
-    require(request.actor, Permission.RESERVATION_CANCEL, request.tenant.pk)
-
-    def cancelled() -> str:
-        commands.cancel(actor=request.actor, reservation_id=reservation_id, now=utc_now())
-        return address(request, "reservation", reservation_id)
-
-    return perform(
+    return act(
         request,
-        cancelled,
-        shown=lambda refusal: _detail(request, reservation_id, refusal),
+        Permission.RESERVATION_CANCEL,
+        partial(commands.cancel, reservation_id=reservation_id),
+        page="reservation",
+        shown=partial(_detail, request, reservation_id),
         done=_("The reservation was cancelled; its cards and its money are free again."),
     )
 
@@ -111,16 +104,12 @@ def reservation_cancel(
 @require_POST
 def reservation_end(request: ActorRequest, tenant_code: str, reservation_id: UUID) -> HttpResponse:
     """End an active reservation before its time."""
-    require(request.actor, Permission.RESERVATION_CANCEL, request.tenant.pk)
-
-    def ended() -> str:
-        commands.end_now(actor=request.actor, reservation_id=reservation_id, now=utc_now())
-        return address(request, "reservation", reservation_id)
-
-    return perform(
+    return act(
         request,
-        ended,
-        shown=lambda refusal: _detail(request, reservation_id, refusal),
+        Permission.RESERVATION_CANCEL,
+        partial(commands.end_now, reservation_id=reservation_id),
+        page="reservation",
+        shown=partial(_detail, request, reservation_id),
         done=_("The reservation is ending; work in it is being stopped."),
     )
 
@@ -131,13 +120,13 @@ def _detail(
     now = utc_now()
     found = reservation(actor=request.actor, reservation_id=reservation_id)
     may = request.actor.permissions
-    workloads = workload_page(actor=request.actor, reservation_id=found.pk, size=PAGE)
+    workloads = workload_page(actor=request.actor, reservation_id=found.pk, limit=PAGE)
     context = {
         "one": found,
         "now": now,
         "crumbs": [Crumb(_("Reservations"), address(request, "reservation-list"))],
         "use": reservation_use(actor=request.actor, reservation=found, now=now),
-        "workloads": workloads.rows,
+        "workloads": workloads.items,
         "events": _events(found, now),
         "account": standing(request.tenant.pk) if found.state == "held" else None,
         "is_open_hold": found.state == "held" and found.hold_expires_at > now,

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from common.errors import NotFound
+from common.errors import InvalidInput, NotFound
 from compute.commands.reservations import hold, submit
 from compute.models import Pool, ReservationPolicy
 from compute.queries.chips import chip, chips
@@ -49,36 +49,36 @@ def reserve(tenant: Tenant, count: int) -> list[object]:
 def test_a_page_costs_one_statement_and_pages_do_not_overlap(alice: Tenant, pool: Pool) -> None:
     made = reserve(alice, 7)
     seen = []
-    after = None
+    cursor = None
     with tenant_scope(alice.organisation.pk):
         for _page in range(3):
             with CaptureQueriesContext(connection) as queries:
-                page = reservation_page(actor=alice.actor, after=after, size=3)
-                names = [row.pool.chip.name + row.project.name for row in page.rows]
+                page = reservation_page(actor=alice.actor, cursor=cursor, limit=3)
+                names = [row.pool.chip.name + row.project.name for row in page.items]
             assert len(queries) == 1
             assert names
-            seen += [row.pk for row in page.rows]
-            after = page.after
-        assert after is None
+            seen += [row.pk for row in page.items]
+            cursor = page.next_cursor
+        assert cursor is None
         assert seen == made[::-1]
-        with pytest.raises(NotFound):
-            reservation_page(actor=alice.actor, after="nonsense")
+        with pytest.raises(InvalidInput):
+            reservation_page(actor=alice.actor, cursor="nonsense")
 
 
 def test_each_sees_its_own_and_operators_see_all(alice: Tenant, bob: Tenant, pool: Pool) -> None:
     (mine,) = reserve(alice, 1)
     reserve(bob, 2)
     with tenant_scope(bob.organisation.pk):
-        assert len(reservation_page(actor=bob.actor).rows) == 2
+        assert len(reservation_page(actor=bob.actor).items) == 2
         with pytest.raises(NotFound):
             reservation(actor=bob.actor, reservation_id=mine)  # type: ignore[arg-type]
-        assert workload_page(actor=bob.actor).rows == ()
+        assert workload_page(actor=bob.actor).items == ()
         with pytest.raises(PermissionRefused):
             awaiting_approval(actor=bob.actor)
         with pytest.raises(PermissionRefused):
             unbilled_records(actor=bob.actor)
     with operator_scope():
-        assert len(reservation_page(actor=operator()).rows) == 3
+        assert len(reservation_page(actor=operator()).items) == 3
 
 
 def test_operators_find_what_waits_for_them(alice: Tenant, pool: Pool) -> None:

@@ -3,15 +3,11 @@
 Everything stands relative to the present, because what comes in over HTTP is dated by the clock.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
-
-from django.test import Client
+from uuid import UUID
 
 from appliances.commands.catalogue import list_everything_sellable, load_seed
 from billing.commands.prices import load_default_prices
@@ -24,45 +20,19 @@ from tenants.models import Organisation, Project
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories import compute, tenants
+from tests.factories.program import Program
 
 POOL = "h20"
 HOUR = timedelta(hours=1)
 LONG = timedelta(days=400)
 
 
-@dataclass
-class Program:
-    """A tenant's program with its key, talking to the API."""
+@dataclass(kw_only=True)
+class Customer(Program):
+    """A tenant's program, and whose it is."""
 
     organisation: Organisation
     project: Project
-    secret: str
-    client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
-
-    # The test client's answers have json(), which no type of Django's says.
-    def get(self, path: str, **query: str | int) -> Any:
-        return self.client.get(f"/api/v1/{path}", query_params=query, headers=self._headers())
-
-    def post(
-        self,
-        path: str,
-        body: object,
-        key: str | None = "",
-        content_type: str = "application/json",
-        **headers: str,
-    ) -> Any:
-        """POST; ``body`` as JSON, or bytes as they are. ``key`` None sends no Idempotency-Key."""
-        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-        extra = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
-        return self.client.post(
-            f"/api/v1/{path}",
-            data=sent,
-            content_type=content_type,
-            headers={**self._headers(), **extra, **headers},
-        )
-
-    def _headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.secret}", "Accept-Language": "en"}
 
 
 def open_desk(cards: int = 16, pool: str = POOL) -> None:
@@ -101,14 +71,14 @@ def open_pool(code: str, *, cards: int = 16, chip: str = "nvidia-h20") -> None:
         )
 
 
-def program(code: str, credit: str = "1000000", scopes: set[str] | None = None) -> Program:
+def program(code: str, credit: str = "1000000", scopes: set[str] | None = None) -> Customer:
     """A tenant with a project "main", credit, and a key that may do all a key may."""
     with operator_scope():
         organisation = Organisation.objects.create(code=code, name=code.title())
         project = Project.objects.create(tenant=organisation, code="main", name="Main")
         give_credit(organisation.pk, credit)
     _row, secret = tenants.key(organisation, scopes)
-    return Program(organisation, project, secret)
+    return Customer(organisation=organisation, project=project, secret=secret)
 
 
 def give_credit(tenant_id: UUID, amount: str) -> None:

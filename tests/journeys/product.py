@@ -12,7 +12,7 @@ from typing import Any
 from portal.demonstration import centre
 from portal.demonstration.doors import OperatorConsole, SignIn, TenantApi
 from portal.embedded.postgres import embedded_postgres
-from tests.portal.test_embedded import OURS, ROOT, Instance
+from tests.instance import OURS, ROOT, Instance
 
 OPERATOR = "admin@centre.example"
 

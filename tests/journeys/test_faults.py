@@ -12,28 +12,19 @@ import httpx
 import pytest
 
 from portal.demonstration import centre
-from portal.embedded.leftovers import end_instance
-from portal.embedded.ports import free_port
+from tests.instance import WORKER, own_instance, wait_for
 from tests.journeys.product import FIRST_TENANT, Product, a_name
-from tests.portal.test_embedded import WORKER, Instance, wait_for
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    instance = Instance(tmp_path_factory.mktemp("faults") / "state", free_port(), free_port())
-    product = Product(instance)
-    try:
+    with own_instance(tmp_path_factory.mktemp("faults")) as instance:
+        product = Product(instance)
         instance.start()
         product.build()
         yield product
-    finally:
-        for run in instance.started:
-            if run.poll() is None:
-                run.kill()
-            run.wait()
-        end_instance(str(instance.folder), patience_seconds=2)
 
 
 def _until(product: Product, path: str, states: set[str], seconds: float = 150) -> Any:

@@ -7,25 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from portal.embedded.leftovers import end_instance
-from portal.embedded.ports import free_port
+from tests.instance import own_instance
 from tests.journeys.product import Product
-from tests.portal.test_embedded import Instance
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
 def product(tmp_path: Path) -> Iterator[Product]:
-    instance = Instance(tmp_path / "state", free_port(), free_port())
-    try:
+    with own_instance(tmp_path) as instance:
         yield Product(instance)
-    finally:
-        for run in instance.started:
-            if run.poll() is None:
-                run.kill()
-            run.wait()
-        end_instance(str(instance.folder), patience_seconds=2)
 
 
 def test_the_main_job_reaches_a_chat_answer_and_an_invoice_twice(product: Product) -> None:

@@ -5,44 +5,33 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from portal.embedded.leftovers import end_instance
-from portal.embedded.ports import free_port
+from tests.instance import own_instance
 from tests.journeys.product import Product
-from tests.portal.test_embedded import Instance
-from tests.slurmlab import SlurmLab, missing_programs
+from tests.slurmlab import SlurmLab, own_lab
 
 pytestmark = [pytest.mark.slurm, pytest.mark.processes]
 
 
 @pytest.fixture
 def lab() -> Iterator[SlurmLab]:
-    assert missing_programs() == []
-    # Not pytest's own folder, which it keeps from the daemons' user.
-    with TemporaryDirectory(prefix="slurmlab-") as folder, SlurmLab(Path(folder)) as lab:
+    """A Slurm with nothing accounted in it yet: what it has accounted is compared with the bill."""
+    with own_lab() as lab:
         yield lab
 
 
 @pytest.fixture
 def product(tmp_path: Path, lab: SlurmLab) -> Iterator[Product]:
-    instance = Instance(tmp_path / "state", free_port(), free_port())
-    product = Product(instance)
-    try:
+    with own_instance(tmp_path) as instance:
+        product = Product(instance)
         instance.start()
         product.build(
             DEMONSTRATION_ENGINE="slurm",
             DEMONSTRATION_CONNECTION=json.dumps(dict(lab.connection())),
         )
         yield product
-    finally:
-        for run in instance.started:
-            if run.poll() is None:
-                run.kill()
-            run.wait()
-        end_instance(str(instance.folder), patience_seconds=2)
 
 
 def test_the_main_job_on_slurm_is_billed_by_slurms_own_accounting(

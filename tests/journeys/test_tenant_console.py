@@ -1,18 +1,12 @@
 """The tenant console in a real browser: reserve, race, deploy, keys, and every page looked at."""
 
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.db import connections
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliances.models import Deployment
@@ -22,27 +16,14 @@ from tenants.scoping import operator_scope
 from tests.architecture.catalogues import SPEAKERS, compile_catalogue
 from tests.factories import console
 from tests.factories.console import Console
-from tests.portal.browser import THOROUGH, WAYS, Way, chromium, seen, watched
+from tests.portal.browser import THOROUGH, WAYS, Way, seen, watching
+from tests.portal.site import ClosingHandler, browser_beside_rows, served
+from tests.portal.site import sign_in as site_sign_in
 
 pytestmark = pytest.mark.browser
 
 PLAIN = Way("light", 1440, "en")
 CORE = ("", "reserve/?chip=nvidia-h20&cards=2", "deploy/small-chat/")
-
-
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Say nothing: the test reports what matters."""
-
-
-class ClosingHandler(WSGIHandler):
-    """Each request thread gives its connections back, so that none outlives the test."""
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        try:
-            return super().__call__(environ, start_response)
-        finally:
-            connections.close_all()
 
 
 @pytest.fixture(scope="module")
@@ -65,30 +46,18 @@ def database(centre: Console, django_db_blocker: Any) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
-    server.daemon_threads = True
-    server.set_app(StaticFilesHandler(ClosingHandler()))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(ClosingHandler()) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # Playwright keeps a loop in this thread; nothing of ours runs in it.
-    with pytest.MonkeyPatch.context() as patched, chromium() as opened:
-        patched.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    with browser_beside_rows() as opened:
         yield opened
 
 
 def sign_in(context: BrowserContext, site: str, who: Console, role: str = "owner") -> None:
-    client = Client()
-    client.force_login(who.people[role])
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
+    site_sign_in(context, site, who.people[role])
 
 
 def opened(context: BrowserContext, site: str, who: Console, rest: str = "") -> Page:
@@ -142,13 +111,13 @@ def test_every_page_is_fit_to_be_seen(
     wrong = {}
     with seen(browser, way, site) as context:
         sign_in(context, site, centre)
+        looked = watching(context, site)
         for rest in addresses(centre):
-            looked = watched(context, site + centre.path(rest))
+            looked.go(site + centre.path(rest))
             assert looked.page.locator("main h1").count() == 1, rest
             thorough = way in THOROUGH or rest in CORE
             found = looked.check() if thorough else looked.at_a_glance()
             told = [one for one in found if "Failed to load resource" not in one]
-            looked.page.close()
             if told:
                 wrong[rest] = told
     assert wrong == {}

@@ -93,6 +93,12 @@ class Watched:
         """Everything wrong with the page as it stands; empty when it is fit to be seen."""
         return [*self.at_a_glance(), *accessibility(self.page)]
 
+    def go(self, address: str) -> "Watched":
+        """This page at an address of its site, heard anew; a page of its own costs a process."""
+        self.complaints.clear()
+        self.page.goto(address, wait_until="load")
+        return self
+
     def at_a_glance(self) -> list[str]:
         """What is wrong apart from accessibility, which takes seconds to look through."""
         refused = [f"csp {text}" for text in self.page.evaluate("window.__refused")]
@@ -106,7 +112,12 @@ class Watched:
 
 
 def watched(context: BrowserContext, address: str) -> Watched:
-    """Open an address and listen: console, errors, policy and requests that leave the site."""
+    """An address, opened and listened to."""
+    return watching(context, address).go(address)
+
+
+def watching(context: BrowserContext, address: str) -> Watched:
+    """An empty page that listens: console, errors, policy and requests that leave the site."""
     page = context.new_page()
     complaints: list[str] = []
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))
@@ -126,7 +137,6 @@ def watched(context: BrowserContext, address: str) -> Watched:
             else complaints.append(f"leaves the site {request.url}")
         ),
     )
-    page.goto(address, wait_until="load")
     return Watched(page, complaints)
 
 

@@ -14,6 +14,28 @@ from tests.factories.tenants import operator
 
 ROLES = ("support", "capacity", "finance", "admin")
 HOUR = timedelta(hours=1)
+# Every page under /ops/ that lists or shows what the stage has.
+PAGES = (
+    "",
+    "approvals/",
+    "reservations/",
+    "deployments/",
+    "pools/",
+    "pools/h20/",
+    "nodes/",
+    "nodes/wall/",
+    "clusters/",
+    "chips/",
+    "chips/nvidia-h20/",
+    "tenants/",
+    "tenants/alice/",
+    "catalogue/",
+    "prices/",
+    "prices/new/",
+    "invoices/",
+    "jobs/",
+    "audit/",
+)
 
 
 def signed_in(role: str) -> Client:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 
 from billing.commands.invoices import issue_invoice
 from common.clock import utc_now
@@ -16,7 +15,7 @@ from compute.models import Reservation
 from tenants.permissions import SYSTEM, Permission
 from tenants.scoping import operator_scope
 from tests.factories import desk, tenant_models
-from tests.factories.desk import HOUR, Program, deployment_body, minute, reservation_body, written
+from tests.factories.desk import HOUR, Customer, deployment_body, minute, reservation_body, written
 from tests.factories.tenants import key
 
 pytestmark = pytest.mark.django_db
@@ -25,13 +24,13 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def alice() -> Program:
+def alice() -> Customer:
     desk.open_desk()
     return desk.program("alice")
 
 
 @pytest.fixture
-def bob(alice: Program) -> Program:
+def bob(alice: Customer) -> Customer:
     return desk.program("bob")
 
 
@@ -50,7 +49,7 @@ def everything() -> dict[str, str]:
 
 
 @pytest.fixture
-def unchanged(alice: Program) -> Callable[[], None]:
+def unchanged(alice: Customer) -> Callable[[], None]:
     before = everything()
 
     def check() -> None:
@@ -98,7 +97,7 @@ RESERVATIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", RESERVATIONS)
 def test_a_bad_reservation_is_refused(
-    alice: Program, unchanged: Callable[[], None], name: str
+    alice: Customer, unchanged: Callable[[], None], name: str
 ) -> None:
     changes, pointer = RESERVATIONS[name]
     answer = alice.post("reservations", reservation_body(**changes))
@@ -110,7 +109,7 @@ def test_a_bad_reservation_is_refused(
 @pytest.mark.parametrize("word", ["missing", "项目", "🚀", "main "])
 @pytest.mark.parametrize("member", ["project", "pool"])
 def test_a_code_that_names_nothing_is_not_found(
-    alice: Program, unchanged: Callable[[], None], member: str, word: str
+    alice: Customer, unchanged: Callable[[], None], member: str, word: str
 ) -> None:
     answer = alice.post("reservations", reservation_body(**{member: word}))
     if member == "pool" or word != "main ":
@@ -121,7 +120,7 @@ def test_a_code_that_names_nothing_is_not_found(
 
 
 def test_more_cards_than_are_free_are_refused_with_what_is(
-    alice: Program, unchanged: Callable[[], None]
+    alice: Customer, unchanged: Callable[[], None]
 ) -> None:
     assert code_of(alice.post("reservations", reservation_body(cards=17))) == (
         409,
@@ -130,7 +129,7 @@ def test_more_cards_than_are_free_are_refused_with_what_is(
     unchanged()
 
 
-def test_a_reservation_sent_twice_is_made_once(alice: Program) -> None:
+def test_a_reservation_sent_twice_is_made_once(alice: Customer) -> None:
     first = alice.post("reservations", reservation_body(), key="res-1")
     again = alice.post("reservations", reservation_body(), key="res-1")
     assert (again.status_code, again.content) == (201, first.content)
@@ -141,7 +140,7 @@ def test_a_reservation_sent_twice_is_made_once(alice: Program) -> None:
     assert code_of(keyless) == (400, "idempotency_key_required")
 
 
-def test_an_expired_hold_cannot_be_submitted(alice: Program) -> None:
+def test_an_expired_hold_cannot_be_submitted(alice: Customer) -> None:
     held = alice.post("reservations", reservation_body()).json()
     with operator_scope():
         Reservation.objects.filter(pk=held["id"]).update(
@@ -152,7 +151,7 @@ def test_an_expired_hold_cannot_be_submitted(alice: Program) -> None:
     assert everything() == before
 
 
-def test_steps_out_of_turn_are_refused(alice: Program) -> None:
+def test_steps_out_of_turn_are_refused(alice: Customer) -> None:
     held = alice.post("reservations", reservation_body()).json()
     address = f"reservations/{held['id']}"
     before = everything()
@@ -165,7 +164,7 @@ def test_steps_out_of_turn_are_refused(alice: Program) -> None:
     assert everything() == before
 
 
-def test_a_reservation_that_cannot_be_paid_is_not_submitted(alice: Program) -> None:
+def test_a_reservation_that_cannot_be_paid_is_not_submitted(alice: Customer) -> None:
     poor = desk.program("poor", credit="0.01")
     held = poor.post("reservations", reservation_body()).json()
     before = everything()
@@ -199,7 +198,7 @@ DEPLOYMENTS: dict[str, tuple[dict[str, Any], int, str]] = {
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_a_bad_deployment_is_refused(
-    alice: Program, unchanged: Callable[[], None], name: str
+    alice: Customer, unchanged: Callable[[], None], name: str
 ) -> None:
     changes, status, code = DEPLOYMENTS[name]
     assert code_of(alice.post("deployments", deployment_body(**changes))) == (status, code)
@@ -207,7 +206,7 @@ def test_a_bad_deployment_is_refused(
 
 
 def test_a_deployment_sent_twice_is_made_once_and_its_model_name_is_taken(
-    alice: Program,
+    alice: Customer,
 ) -> None:
     first = alice.post("deployments", deployment_body(name="智能助手 🚀"), key="d-1")
     again = alice.post("deployments", deployment_body(name="智能助手 🚀"), key="d-1")
@@ -220,7 +219,9 @@ def test_a_deployment_sent_twice_is_made_once_and_its_model_name_is_taken(
     assert everything() == before
 
 
-def test_another_tenant_s_things_are_the_same_as_missing_ones(alice: Program, bob: Program) -> None:
+def test_another_tenant_s_things_are_the_same_as_missing_ones(
+    alice: Customer, bob: Customer
+) -> None:
     reservation = bob.post("reservations", reservation_body()).json()["id"]
     deployment = bob.post("deployments", deployment_body()).json()["id"]
     bob.post("usage/events", desk.event(), key=None)
@@ -280,7 +281,7 @@ def _told_apart(one: Any, other: Any) -> tuple[object, object] | None:
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(
-    alice: Program, path: str, query: dict[str, str], pointer: str
+    alice: Customer, path: str, query: dict[str, str], pointer: str
 ) -> None:
     answer = alice.get(path, **query)
     assert code_of(answer) == (422, "invalid_input")
@@ -310,14 +311,14 @@ def _search(**changes: object) -> dict[str, Any]:
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(
-    alice: Program, changes: dict[str, object], pointer: str
+    alice: Customer, changes: dict[str, object], pointer: str
 ) -> None:
     answer = alice.get("offers", **_search(**changes))
     assert code_of(answer) == (422, "invalid_input")
     assert pointers(answer) == [pointer]
 
 
-def test_a_search_for_an_unknown_chip_or_centre_finds_nothing_and_says_so(alice: Program) -> None:
+def test_a_search_for_an_unknown_chip_or_centre_finds_nothing_and_says_so(alice: Customer) -> None:
     strict = alice.get("offers", **_search(chip="chip-æ-芯", flexible="false")).json()
     assert strict == {"offers": [], "refused": []}
     poor = alice.get("offers", **_search(budget="0.01")).json()
@@ -325,13 +326,13 @@ def test_a_search_for_an_unknown_chip_or_centre_finds_nothing_and_says_so(alice:
     assert alice.get("offers", **_search(centre="mars")).json()["offers"] == []
 
 
-def test_a_key_of_one_project_reaches_no_other(alice: Program) -> None:
+def test_a_key_of_one_project_reaches_no_other(alice: Customer) -> None:
     with operator_scope():
         other = type(alice.project).objects.create(
             tenant=alice.organisation, code="other", name="Other"
         )
     _row, secret = key(alice.organisation, project=other)
-    narrow = Program(alice.organisation, other, secret, Client(raise_request_exception=False))
+    narrow = Customer(organisation=alice.organisation, project=other, secret=secret)
     made = alice.post("reservations", reservation_body()).json()
     alice.post("usage/events", desk.event(data={"project": "main"}), key=None)
     before = everything()
@@ -343,7 +344,7 @@ def test_a_key_of_one_project_reaches_no_other(alice: Program) -> None:
     assert everything() == before
 
 
-def test_a_key_without_the_scope_changes_nothing(alice: Program) -> None:
+def test_a_key_without_the_scope_changes_nothing(alice: Customer) -> None:
     reader = desk.program("reader", scopes={Permission.RESERVATION_READ.value})
     before = everything()
     assert code_of(reader.post("reservations", reservation_body())) == (403, "permission_refused")
@@ -354,10 +355,10 @@ def test_a_key_without_the_scope_changes_nothing(alice: Program) -> None:
     assert everything() == before
 
 
-def test_a_key_of_one_scope_can_do_that_one_thing_and_its_money_follows(alice: Program) -> None:
-    def only(scope: Permission) -> Program:
+def test_a_key_of_one_scope_can_do_that_one_thing_and_its_money_follows(alice: Customer) -> None:
+    def only(scope: Permission) -> Customer:
         _row, secret = key(alice.organisation, {scope.value})
-        return Program(alice.organisation, alice.project, secret)
+        return Customer(organisation=alice.organisation, project=alice.project, secret=secret)
 
     taker, giver = only(Permission.RESERVATION_CREATE), only(Permission.RESERVATION_CANCEL)
     held = taker.post("reservations", reservation_body()).json()
@@ -376,7 +377,7 @@ def test_a_key_of_one_scope_can_do_that_one_thing_and_its_money_follows(alice: P
 @pytest.mark.parametrize("path", ["reservations", "deployments"])
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'"x"', b"[" * 9999])
 def test_a_body_that_is_no_object_is_refused(
-    alice: Program, unchanged: Callable[[], None], path: str, body: bytes
+    alice: Customer, unchanged: Callable[[], None], path: str, body: bytes
 ) -> None:
     answer = alice.post(path, body)
     assert answer.status_code in {400, 422}
@@ -384,7 +385,7 @@ def test_a_body_that_is_no_object_is_refused(
     unchanged()
 
 
-def test_instants_are_given_in_utc(alice: Program) -> None:
+def test_instants_are_given_in_utc(alice: Customer) -> None:
     start = datetime.fromisoformat(at(HOUR)).astimezone().isoformat()
     body = reservation_body(starts_at=start)
     assert alice.post("reservations", body).json()["starts_at"] == at(HOUR)

@@ -12,7 +12,7 @@ from django.db import connection
 from tenants.models import ApiKey, AuditEntry, IdempotencyKey, Organisation, Project
 from tenants.permissions import Permission
 from tenants.scoping import operator_scope
-from tests.portal.api_client import Program, program
+from tests.factories.program import Program, program
 
 GOOD = {"code": "research", "name": "研究 🚀"}
 
@@ -61,7 +61,7 @@ def _problem(response: object, status: int, code: str) -> dict[str, object]:
     ["", "Bearer", "Bearer ", "Basic eDp5", "Bearer acp_x", "Bearer " + "é" * 43, "Bearer a b"],
 )
 def test_a_request_without_a_key_in_force_is_unauthorised(api: Program, header: str) -> None:
-    response = api.get("projects", Authorization=header)
+    response = api.get("projects", headers={"Authorization": header})
     assert response.status_code == 401
     assert response["WWW-Authenticate"] == 'Bearer realm="api"'
     assert response["Content-Type"] == "application/problem+json"
@@ -75,7 +75,7 @@ def test_every_dead_key_gets_the_same_answer(alice: Organisation, api: Program) 
         program(alice, expires_at=past).secret,
         "acp_" + "0" * 32 + "_000000",
     ):
-        response = Program(secret).get("projects")
+        response = Program(secret=secret).get("projects")
         document = _problem(response, 401, "key_refused")
         bodies.add(json.dumps({**document, "request_id": "", "instance": ""}))
     assert len(bodies) == 1
@@ -103,7 +103,7 @@ def test_a_method_nobody_has_is_refused_with_those_there_are(api: Program) -> No
 
 
 def test_an_answer_the_caller_cannot_read_is_not_given(api: Program) -> None:
-    _problem(api.get("projects", Accept="text/html"), 406, "not_acceptable")
+    _problem(api.get("projects", headers={"Accept": "text/html"}), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_body_that_is_not_json_is_a_bad_request(api: Program, body: bytes, cod
 
 
 def test_another_media_type_is_refused(api: Program) -> None:
-    response = api.post("projects", b"code=x", **{"Content-Type": "text/plain"})
+    response = api.post("projects", b"code=x", content_type="text/plain")
     _problem(response, 415, "unsupported_media_type")
 
 
@@ -197,8 +197,8 @@ def test_a_wrong_query_is_refused(api: Program, query: str) -> None:
 
 
 def test_the_callers_language_is_spoken(api: Program) -> None:
-    chinese = _problem_text(api.get("projects?limit=0", **{"Accept-Language": "zh-CN"}))
-    english = _problem_text(api.get("projects?limit=0", **{"Accept-Language": "en"}))
+    chinese = _problem_text(api.get("projects?limit=0", headers={"Accept-Language": "zh-CN"}))
+    english = _problem_text(api.get("projects?limit=0", headers={"Accept-Language": "en"}))
     assert english == "Some of the input is not valid."
     assert "输入" in chinese
 
@@ -234,14 +234,14 @@ def test_a_list_costs_the_same_at_any_length(
 
 def test_a_post_needs_an_idempotency_key(api: Program) -> None:
     for wrong in (" ", "x" * 256, "käse"):
-        response = api.post("projects", GOOD, idem=wrong)
+        response = api.post("projects", GOOD, key=wrong)
         _problem(response, 400, "idempotency_key_required")
     assert _projects() == []
 
 
 def test_the_same_key_gives_the_same_answer_and_one_effect(api: Program) -> None:
-    first = api.post("projects", GOOD, idem="once")
-    second = api.post("projects", GOOD, idem="once")
+    first = api.post("projects", GOOD, key="once")
+    second = api.post("projects", GOOD, key="once")
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.content == second.content
     assert (first.has_header("Idempotent-Replayed"), second["Idempotent-Replayed"]) == (
@@ -254,10 +254,10 @@ def test_the_same_key_gives_the_same_answer_and_one_effect(api: Program) -> None
 
 def test_a_new_keys_secret_survives_a_repeat_and_is_not_stored_in_the_clear(api: Program) -> None:
     body = {"name": "k", "scopes": ["tenants:project:read"]}
-    first, second = api.post("keys", body, idem="k1"), api.post("keys", body, idem="k1")
+    first, second = api.post("keys", body, key="k1"), api.post("keys", body, key="k1")
     secret = first.json()["secret"]
     assert second.json()["secret"] == secret
-    assert Program(secret).get("projects").status_code == 200
+    assert Program(secret=secret).get("projects").status_code == 200
     with operator_scope(), connection.cursor() as cursor:
         cursor.execute("SELECT i::text FROM tenants_idempotencykey i")
         assert secret[4:36] not in str(cursor.fetchall())
@@ -266,18 +266,18 @@ def test_a_new_keys_secret_survives_a_repeat_and_is_not_stored_in_the_clear(api:
 
 
 def test_a_key_used_for_another_request_is_refused(api: Program) -> None:
-    api.post("projects", GOOD, idem="once")
-    other = api.post("projects", {**GOOD, "code": "other"}, idem="once")
+    api.post("projects", GOOD, key="once")
+    other = api.post("projects", {**GOOD, "code": "other"}, key="once")
     _problem(other, 422, "idempotency_key_reused")
-    _problem(api.post("keys", GOOD, idem="once"), 422, "idempotency_key_reused")
+    _problem(api.post("keys", GOOD, key="once"), 422, "idempotency_key_reused")
     assert _projects() == ["research"]
 
 
 def test_a_refused_request_leaves_its_key_free(api: Program) -> None:
-    _problem(api.post("projects", {"code": "x"}, idem="once"), 422, "invalid_input")
-    assert api.post("projects", GOOD, idem="once").status_code == 201
-    _problem(api.post("projects", GOOD, idem="twice"), 409, "code_taken")
-    assert api.post("projects", {**GOOD, "code": "y"}, idem="twice").status_code == 201
+    _problem(api.post("projects", {"code": "x"}, key="once"), 422, "invalid_input")
+    assert api.post("projects", GOOD, key="once").status_code == 201
+    _problem(api.post("projects", GOOD, key="twice"), 409, "code_taken")
+    assert api.post("projects", {**GOOD, "code": "y"}, key="twice").status_code == 201
 
 
 def test_a_revoked_key_is_out_with_its_next_request(alice: Organisation, api: Program) -> None:
@@ -331,7 +331,7 @@ def test_a_second_request_beside_the_first_is_told_to_wait() -> None:
 
 def _post_and_close(api: Program, answers: list[object]) -> None:
     try:
-        answers.append(Program(api.secret).post("projects", GOOD, idem="same"))
+        answers.append(Program(secret=api.secret).post("projects", GOOD, key="same"))
     finally:
         connection.close()
 

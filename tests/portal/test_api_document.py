@@ -20,7 +20,7 @@ from portal.api.schema import document
 from portal.wsgi import application
 from tenants.models import Organisation
 from tenants.scoping import operator_scope
-from tests.portal.api_client import program
+from tests.factories.program import program
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 EXAMPLES = 12

@@ -14,7 +14,7 @@ from compute.commands import accrual, usage
 from portal.gateway import domain
 from tenants.scoping import operator_scope
 from tests.factories import desk
-from tests.factories.desk import Program, event
+from tests.factories.desk import Customer, event
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ NO_HALF = b"\\ud800"
 
 
 @pytest.fixture
-def alice() -> Program:
+def alice() -> Customer:
     return desk.program("alice", credit="0")
 
 
@@ -105,7 +105,9 @@ BAD: Mapping[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_event_is_refused_with_its_code_and_fails_no_other(alice: Program, name: str) -> None:
+def test_a_bad_event_is_refused_with_its_code_and_fails_no_other(
+    alice: Customer, name: str
+) -> None:
     bad, code = BAD[name]
     answer = alice.post("usage/events", [event(1), bad, event(3)], key=None, content_type=BATCH)
     assert answer.status_code == 200, answer.content
@@ -119,14 +121,14 @@ def test_a_bad_event_is_refused_with_its_code_and_fails_no_other(alice: Program,
         assert list(RejectedEvent.objects.values_list("code", flat=True)) == [code]
 
 
-def test_half_a_character_is_refused_and_answered_in_writable_text(alice: Program) -> None:
+def test_half_a_character_is_refused_and_answered_in_writable_text(alice: Customer) -> None:
     sent = json.dumps([event(1), event(2)]).encode().replace(b"event-2", NO_HALF)
     receipt = alice.post("usage/events", sent, key=None).json()
     assert [one["code"] for one in receipt["results"]] == ["", "bad_id"]
     assert counted() == 1000
 
 
-def test_names_in_chinese_and_emoji_are_counted_as_they_are(alice: Program) -> None:
+def test_names_in_chinese_and_emoji_are_counted_as_they_are(alice: Customer) -> None:
     named = event(id="事件-🚀", source="湖畔/计量", subject="部署：智能助手 🤖")
     assert alice.post("usage/events", named, key=None).json()["accepted"] == 1
     (row,) = alice.get("usage/events").json()["items"]
@@ -137,7 +139,7 @@ def test_names_in_chinese_and_emoji_are_counted_as_they_are(alice: Program) -> N
     )
 
 
-def test_an_event_sent_again_is_a_duplicate_and_other_content_a_conflict(alice: Program) -> None:
+def test_an_event_sent_again_is_a_duplicate_and_other_content_a_conflict(alice: Customer) -> None:
     alice.post("usage/events", event(), key=None)
     batch = [event(), of(quantity=1), event(2), event(2)]
     receipt = alice.post("usage/events", batch, key=None).json()
@@ -151,7 +153,7 @@ def test_an_event_sent_again_is_a_duplicate_and_other_content_a_conflict(alice: 
     assert counted() == 2000
 
 
-def test_nanoseconds_and_extension_attributes_are_taken(alice: Program) -> None:
+def test_nanoseconds_and_extension_attributes_are_taken(alice: Customer) -> None:
     at = desk.written(desk.minute(-desk.HOUR)).replace("Z", ".123456789Z")
     sent = event(time=at, traceparent="00-1-2-01", datacontenttype="application/json")
     assert alice.post("usage/events", sent, key=None).json()["accepted"] == 1
@@ -171,7 +173,7 @@ def test_nanoseconds_and_extension_attributes_are_taken(alice: Program) -> None:
     ],
 )
 def test_a_body_that_is_no_batch_is_refused_whole(
-    alice: Program, body: bytes, content_type: str, status: int, code: str
+    alice: Customer, body: bytes, content_type: str, status: int, code: str
 ) -> None:
     answer = alice.post("usage/events", body, key=None, content_type=content_type)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -179,7 +181,7 @@ def test_a_body_that_is_no_batch_is_refused_whole(
     assert counted() == 0
 
 
-def test_more_than_a_thousand_events_are_refused_and_a_thousand_are_not(alice: Program) -> None:
+def test_more_than_a_thousand_events_are_refused_and_a_thousand_are_not(alice: Customer) -> None:
     batch = [event(number) for number in range(1001)]
     refused = alice.post("usage/events", batch, key=None)
     assert (refused.status_code, refused.json()["code"]) == (422, "batch_too_large")
@@ -190,13 +192,13 @@ def test_more_than_a_thousand_events_are_refused_and_a_thousand_are_not(alice: P
 
 
 @override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=1000)
-def test_a_body_over_the_limit_is_refused_unread(alice: Program) -> None:
+def test_a_body_over_the_limit_is_refused_unread(alice: Customer) -> None:
     answer = alice.post("usage/events", [event(n) for n in range(9)], key=None)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert counted() == 0
 
 
-def test_a_key_is_honoured_where_one_is_sent(alice: Program) -> None:
+def test_a_key_is_honoured_where_one_is_sent(alice: Customer) -> None:
     first = alice.post("usage/events", event(), key="batch-1")
     again = alice.post("usage/events", event(), key="batch-1")
     assert again.content == first.content
@@ -206,7 +208,7 @@ def test_a_key_is_honoured_where_one_is_sent(alice: Program) -> None:
     assert counted() == 1000
 
 
-def test_another_tenant_s_project_and_events_are_unknown(alice: Program) -> None:
+def test_another_tenant_s_project_and_events_are_unknown(alice: Customer) -> None:
     bob = desk.program("bob", credit="0")
     assert bob.post("usage/events", event(), key=None).json()["accepted"] == 1
     assert alice.post("usage/events", of(quantity=7), key=None).json()["accepted"] == 1
@@ -218,7 +220,7 @@ def test_the_product_s_own_sources_are_all_reserved() -> None:
         assert is_reserved(source)
 
 
-def test_usage_is_summed_by_day_project_and_dimension_in_pages(alice: Program) -> None:
+def test_usage_is_summed_by_day_project_and_dimension_in_pages(alice: Customer) -> None:
     alice.post(
         "usage/events",
         [
@@ -254,7 +256,7 @@ def test_usage_is_summed_by_day_project_and_dimension_in_pages(alice: Program) -
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(
-    alice: Program, path: str, query: dict[str, str], pointer: str
+    alice: Customer, path: str, query: dict[str, str], pointer: str
 ) -> None:
     answer = alice.get(path, **query)
     assert answer.status_code == 422, answer.content

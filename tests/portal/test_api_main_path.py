@@ -9,18 +9,18 @@ from common.clock import utc_now
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
 from tests.factories import desk
-from tests.factories.desk import HOUR, Program
+from tests.factories.desk import HOUR, Customer
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alice() -> Program:
+def alice() -> Customer:
     desk.open_desk()
     return desk.program("alice")
 
 
-def test_a_pool_says_what_it_has_free(alice: Program) -> None:
+def test_a_pool_says_what_it_has_free(alice: Customer) -> None:
     (pool,) = alice.get("pools").json()["items"]
     assert pool["code"] == desk.POOL
     assert pool["name"] == "h20 pool"
@@ -29,7 +29,7 @@ def test_a_pool_says_what_it_has_free(alice: Program) -> None:
     assert (pool["largest_gang"], pool["as_of"], pool["stale"]) == (None, None, True)
 
 
-def test_a_pool_s_name_is_said_in_the_asked_language(alice: Program) -> None:
+def test_a_pool_s_name_is_said_in_the_asked_language(alice: Customer) -> None:
     answer = alice.client.get(
         "/api/v1/pools",
         headers={"Authorization": f"Bearer {alice.secret}", "Accept-Language": "zh-Hans"},
@@ -37,7 +37,7 @@ def test_a_pool_s_name_is_said_in_the_asked_language(alice: Program) -> None:
     assert answer.json()["items"][0]["name"] == "h20 资源池"
 
 
-def test_a_reservation_takes_cards_from_the_pool_s_steps(alice: Program) -> None:
+def test_a_reservation_takes_cards_from_the_pool_s_steps(alice: Customer) -> None:
     held = alice.post("reservations", desk.reservation_body())
     assert held.status_code == 201, held.content
     steps = alice.get(
@@ -48,7 +48,7 @@ def test_a_reservation_takes_cards_from_the_pool_s_steps(alice: Program) -> None
     assert [step["free"] for step in steps] == [16, 14, 16]
 
 
-def test_a_reservation_is_held_submitted_and_cancelled(alice: Program) -> None:
+def test_a_reservation_is_held_submitted_and_cancelled(alice: Customer) -> None:
     held = alice.post("reservations", desk.reservation_body()).json()
     assert held["state"] == "held"
     assert Decimal(held["net"]) == Decimal(held["unit_price"]) * 2 * 2
@@ -65,7 +65,7 @@ def test_a_reservation_is_held_submitted_and_cancelled(alice: Program) -> None:
     assert alice.get("reservations").json()["items"] == [cancelled]
 
 
-def test_offers_are_priced_and_say_why(alice: Program) -> None:
+def test_offers_are_priced_and_say_why(alice: Customer) -> None:
     answer = alice.get(
         "offers",
         chip="nvidia-h20",
@@ -80,7 +80,7 @@ def test_offers_are_priced_and_say_why(alice: Program) -> None:
     assert offer["why"].startswith("At the time you asked for.")
 
 
-def test_an_appliance_shows_the_arithmetic_of_its_fit(alice: Program) -> None:
+def test_an_appliance_shows_the_arithmetic_of_its_fit(alice: Customer) -> None:
     listed = alice.get("appliances", limit=100).json()["items"]
     assert "small-chat" in {row["code"] for row in listed}
     sheet = alice.get("appliances/small-chat").json()
@@ -89,7 +89,7 @@ def test_an_appliance_shows_the_arithmetic_of_its_fit(alice: Program) -> None:
     assert fit["steps"][0]["basis"] == "measured"
 
 
-def test_a_deployment_starts_and_is_asked_to_stop(alice: Program) -> None:
+def test_a_deployment_starts_and_is_asked_to_stop(alice: Customer) -> None:
     made = alice.post("deployments", desk.deployment_body())
     assert made.status_code == 201, made.content
     deployment = made.json()
@@ -101,7 +101,7 @@ def test_a_deployment_starts_and_is_asked_to_stop(alice: Program) -> None:
     assert (stopping.status_code, stopping.json()["state"]) == (200, "stopping")
 
 
-def test_usage_becomes_an_invoice_that_opens_down_to_its_events(alice: Program) -> None:
+def test_usage_becomes_an_invoice_that_opens_down_to_its_events(alice: Customer) -> None:
     batch = [desk.event(number) for number in range(3)]
     taken = alice.post(
         "usage/events", batch, key=None, content_type="application/cloudevents-batch+json"
@@ -131,7 +131,7 @@ def test_usage_becomes_an_invoice_that_opens_down_to_its_events(alice: Program) 
     assert sorted(ids) == ["event-0", "event-1", "event-2"]
 
 
-def test_an_invoice_is_downloaded_in_the_asked_language(alice: Program) -> None:
+def test_an_invoice_is_downloaded_in_the_asked_language(alice: Customer) -> None:
     alice.post("usage/events", [desk.event()], key=None)
     with tenant_scope(alice.organisation.pk):
         issued = issue_invoice(
@@ -152,7 +152,7 @@ def test_an_invoice_is_downloaded_in_the_asked_language(alice: Program) -> None:
     assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid_input")
 
 
-def test_prices_in_force_are_listed_in_pages(alice: Program) -> None:
+def test_prices_in_force_are_listed_in_pages(alice: Customer) -> None:
     first = alice.get("prices", limit=2).json()
     rest = alice.get("prices", limit=100, cursor=first["next"]).json()["items"]
     skus = [row["sku"] for row in first["items"] + rest]

@@ -15,7 +15,7 @@ from compute.models.reservations import ReservationState
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories import desk
-from tests.factories.desk import Program, deployment_body, event, reservation_body
+from tests.factories.desk import Customer, deployment_body, event, reservation_body
 
 pytestmark = pytest.mark.django_db
 
@@ -23,17 +23,17 @@ MOST = 12
 
 
 @pytest.fixture
-def alice() -> Program:
+def alice() -> Customer:
     desk.open_desk(cards=1000)
     return desk.program("alice", credit="100000000")
 
 
-def pools(alice: Program, first: int, last: int) -> None:
+def pools(alice: Customer, first: int, last: int) -> None:
     for number in range(first, last):
         desk.open_pool(f"pool-{number}")
 
 
-def reservations(alice: Program, first: int, last: int) -> None:
+def reservations(alice: Customer, first: int, last: int) -> None:
     for _number in range(first, last):
         alice.post("reservations", reservation_body())
         # Only so many may wait for use at once; how many are listed is another thing.
@@ -41,13 +41,13 @@ def reservations(alice: Program, first: int, last: int) -> None:
             Reservation.objects.update(state=ReservationState.EXPIRED)
 
 
-def deployments(alice: Program, first: int, last: int) -> None:
+def deployments(alice: Customer, first: int, last: int) -> None:
     for number in range(first, last):
         made = alice.post("deployments", deployment_body(name=f"model-{number}"))
         assert made.status_code == 201, made.content
 
 
-def events(alice: Program, first: int, last: int) -> None:
+def events(alice: Customer, first: int, last: int) -> None:
     named = [
         event(
             number,
@@ -58,7 +58,7 @@ def events(alice: Program, first: int, last: int) -> None:
     assert alice.post("usage/events", named, key=None).json()["accepted"] == last - first
 
 
-def invoices(alice: Program, first: int, last: int) -> None:
+def invoices(alice: Customer, first: int, last: int) -> None:
     for number in range(first, last):
         events(alice, number, number + 1)
         with operator_scope():
@@ -67,17 +67,17 @@ def invoices(alice: Program, first: int, last: int) -> None:
             )
 
 
-def one_invoice(alice: Program, first: int, last: int) -> None:
+def one_invoice(alice: Customer, first: int, last: int) -> None:
     events(alice, first, last)
     with operator_scope():
         issue_invoice(actor=SYSTEM, tenant_id=alice.organisation.pk, until=utc_now(), now=utc_now())
 
 
-def nothing(alice: Program, first: int, last: int) -> None:
+def nothing(alice: Customer, first: int, last: int) -> None:
     """The seed brings these rows; the number asked for is what differs."""
 
 
-LISTS: list[tuple[str, Callable[[Program, int, int], None], dict[str, str]]] = [
+LISTS: list[tuple[str, Callable[[Customer, int, int], None], dict[str, str]]] = [
     ("pools", pools, {}),
     ("reservations", reservations, {}),
     ("deployments", deployments, {}),
@@ -89,7 +89,7 @@ LISTS: list[tuple[str, Callable[[Program, int, int], None], dict[str, str]]] = [
 ]
 
 
-def statements(alice: Program, path: str, query: dict[str, Any]) -> tuple[int, int]:
+def statements(alice: Customer, path: str, query: dict[str, Any]) -> tuple[int, int]:
     """How many statements the list costs and how many rows it gives, the key already noted."""
     with CaptureQueriesContext(connection) as seen:
         answer = alice.get(path, **query)
@@ -99,9 +99,9 @@ def statements(alice: Program, path: str, query: dict[str, Any]) -> tuple[int, i
 
 @pytest.mark.parametrize(("path", "make", "query"), LISTS, ids=[row[0] for row in LISTS])
 def test_a_list_costs_the_same_at_three_rows_and_at_sixty(
-    alice: Program,
+    alice: Customer,
     path: str,
-    make: Callable[[Program, int, int], None],
+    make: Callable[[Customer, int, int], None],
     query: dict[str, str],
 ) -> None:
     cache.clear()
@@ -117,7 +117,7 @@ def test_a_list_costs_the_same_at_three_rows_and_at_sixty(
     assert few <= MOST
 
 
-def test_an_invoice_costs_the_same_with_three_lines_and_with_sixty(alice: Program) -> None:
+def test_an_invoice_costs_the_same_with_three_lines_and_with_sixty(alice: Customer) -> None:
     cache.clear()
     alice.get("wallet")
     counts = []

@@ -8,8 +8,8 @@ from django.core.cache import cache
 
 from tenants.models import ApiKey, Organisation, Project
 from tenants.scoping import operator_scope
+from tests.factories.program import Program, program
 from tests.factories.tenants import member
-from tests.portal.api_client import Program, program
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from common.clock import utc_now
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories import desk
-from tests.factories.desk import Program
+from tests.factories.desk import Customer
 
 pytestmark = [pytest.mark.trace, pytest.mark.django_db]
 
@@ -80,7 +80,7 @@ def recomputed(rows: list[dict[str, str]]) -> dict[str, tuple[int, Decimal, Deci
 def test_the_invoice_of_a_replayed_trace_is_right_to_the_fen() -> None:
     assert FOLDER, "PORTAL_TRACES must name the folder of the traces"
     desk.open_desk()
-    alice: Program = desk.program("alice", credit="0")
+    alice: Customer = desk.program("alice", credit="0")
     rows = calls()
     # The trace is an hour long: all of it lies in the past and can still be reported.
     events = as_events(rows, utc_now() - timedelta(hours=3))

@@ -4,9 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.test import Client
 from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
@@ -14,6 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from tenants.models import User
 from tests.architecture.catalogues import SPEAKERS, compile_catalogue
 from tests.portal.browser import WAYS, Way, chromium, seen, watched
+from tests.portal.site import served
 
 pytestmark = pytest.mark.browser
 
@@ -28,11 +27,6 @@ SIGNED_IN = [
 ]
 
 
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Say nothing: the test reports what matters."""
-
-
 @pytest.fixture(scope="module", autouse=True)
 def chinese() -> None:
     for app in SPEAKERS:
@@ -42,15 +36,8 @@ def chinese() -> None:
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The site on a free port, with no database allowed: the frame itself asks it nothing."""
-    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
-    server.daemon_threads = True
-    server.set_app(StaticFilesHandler(WSGIHandler()))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(WSGIHandler()) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

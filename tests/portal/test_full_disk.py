@@ -13,19 +13,19 @@ from django.test import Client
 from tenants.models import IdempotencyKey, Project
 from tenants.scoping import operator_scope
 from tests.factories import desk
-from tests.factories.desk import Program
+from tests.factories.desk import Customer
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 
 @pytest.fixture
-def alice() -> Program:
+def alice() -> Customer:
     desk.open_desk(cards=8)
     return desk.program("alice", credit="1000")
 
 
 @pytest.fixture
-def full_disk(alice: Program) -> Iterator[None]:
+def full_disk(alice: Customer) -> Iterator[None]:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -49,7 +49,7 @@ def _kept() -> tuple[int, int]:
 
 
 @pytest.mark.usefixtures("full_disk")
-def test_the_api_says_try_again_and_keeps_nothing(alice: Program) -> None:
+def test_the_api_says_try_again_and_keeps_nothing(alice: Customer) -> None:
     before = _kept()
     answer = alice.post("projects", {"code": "new", "name": "New"}, key="once")
     assert answer.status_code == 503
@@ -61,7 +61,7 @@ def test_the_api_says_try_again_and_keeps_nothing(alice: Program) -> None:
 
 
 def test_the_same_request_goes_through_once_there_is_space(
-    alice: Program, request: pytest.FixtureRequest
+    alice: Customer, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("full_disk")
     assert alice.post("projects", {"code": "new", "name": "New"}, key="once").status_code == 503
@@ -71,6 +71,6 @@ def test_the_same_request_goes_through_once_there_is_space(
 
 
 @pytest.mark.usefixtures("full_disk")
-def test_pages_that_only_read_stay_open(alice: Program) -> None:
+def test_pages_that_only_read_stay_open(alice: Customer) -> None:
     assert alice.get("projects").status_code == 200
     assert Client().get("/accounts/login/").status_code == 200

@@ -14,33 +14,12 @@ from compute.models import ReservationPolicy
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories.compute import ENGINES, NOW, Tenant, make_catalogue, make_pool, make_tenant
-from tests.portal.operator_stage import requested, signed_in
+from tests.portal.operator_stage import PAGES, requested, signed_in
 
 pytestmark = pytest.mark.django_db
 
 MOST = 12
 FEW, MANY = 3, 62
-PAGES = (
-    "",
-    "approvals/",
-    "reservations/",
-    "deployments/",
-    "pools/",
-    "pools/h20/",
-    "nodes/",
-    "nodes/wall/",
-    "clusters/",
-    "chips/",
-    "chips/nvidia-h20/",
-    "tenants/",
-    "tenants/alice/",
-    "catalogue/",
-    "prices/",
-    "prices/new/",
-    "invoices/",
-    "jobs/",
-    "audit/",
-)
 # Opening a scope is not asking anything: it says on the connection whose rows exist.
 BOOKKEEPING = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "SELECT set_config")
 
