@@ -66,6 +66,11 @@ urlpatterns = [
     path(
         "tenants/<str:code>/invoices/<uuid:invoice_id>/", operator_invoices.invoice, name="invoice"
     ),
+    path(
+        "tenants/<str:code>/invoices/<uuid:invoice_id>/document.pdf",
+        operator_invoices.invoice_document,
+        name="invoice-document",
+    ),
     path("pools/", operator_pools.pool_list, name="pool-list"),
     path("pools/<str:code>/", operator_pools.pool, name="pool"),
     path("pools/<str:code>/capacity/", operator_pools.pool_capacity, name="pool-capacity"),

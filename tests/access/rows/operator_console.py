@@ -100,6 +100,12 @@ ROWS = [
                 P.INVOICE_READ,
                 lambda names: {"code": names.code, "invoice_id": NOBODYS},
             ),
+            (
+                "ops/tenants/<str:code>/invoices/<uuid:invoice_id>/document.pdf",
+                "GET",
+                P.INVOICE_READ,
+                lambda names: {"code": names.code, "invoice_id": NOBODYS},
+            ),
             ("ops/pools/<str:code>/", "GET", P.POOL_READ, _nothing_called_so),
             ("ops/pools/<str:code>/capacity/", "POST", P.POOL_MANAGE, _nothing_called_so),
             ("ops/pools/<str:code>/maintenance/", "POST", P.NODE_MANAGE, _nothing_called_so),
