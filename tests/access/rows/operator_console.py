@@ -27,6 +27,10 @@ def _no_reservation(names: Names) -> dict[str, object]:
     return {"reservation_id": NOBODYS}
 
 
+def _no_node(names: Names) -> dict[str, object]:
+    return {"node_id": 0}
+
+
 def _nothing_called_so(names: Names) -> dict[str, object]:
     return {"code": "no-such-thing"}
 
@@ -115,6 +119,9 @@ ROWS = [
                 P.NODE_MANAGE,
                 lambda names: {"code": "no-such-thing", "claim_id": NOBODYS},
             ),
+            ("ops/nodes/<int:node_id>/", "GET", P.POOL_READ, _no_node),
+            ("ops/nodes/<int:node_id>/drain/", "POST", P.NODE_MANAGE, _no_node),
+            ("ops/nodes/<int:node_id>/resume/", "POST", P.NODE_MANAGE, _no_node),
             ("ops/chips/<str:code>/", "GET", P.POOL_READ, _nothing_called_so),
             ("ops/chips/<str:code>/sign-off/", "POST", P.CHIP_MANAGE, _nothing_called_so),
             ("ops/catalogue/<str:code>/", "GET", P.CATALOGUE_READ, _nothing_called_so),
