@@ -123,10 +123,17 @@ ACTORS: Mapping[str, Text] = {
     "system": _("The product itself"),
 }
 
+# Why a pool has the cards it has, where nobody wrote a reason.
+CAPACITY_REASONS: Mapping[str, Text] = {
+    "created": _("The pool was made"),
+    "imported": _("A list of nodes was imported"),
+}
+
 # Every set of codes a page may name by its word.
 WORDS: Mapping[str, Mapping[str, Text]] = {
     "actor": ACTORS,
     "area": AREAS,
+    "capacity": CAPACITY_REASONS,
     "category": CATEGORIES,
     "rule": RULES,
 }

@@ -37,5 +37,5 @@ def dimension(value: str, name: str) -> str | Promise:
 
 @register.filter
 def word(code: str, kind: str) -> str | Promise:
-    """What a code is called: ``kind`` is actor, area, category or rule."""
+    """What a code is called: ``kind`` is actor, area, capacity, category or rule."""
     return WORDS[kind].get(str(code), str(code))
