@@ -36,6 +36,14 @@ def dimension(value: str, name: str) -> str | Promise:
 
 
 @register.filter
+def plainly(value: object) -> str:
+    """A detail of the audit trail; a list is its parts, and a dash without any."""
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "—"
+    return str(value)
+
+
+@register.filter
 def word(code: str, kind: str) -> str | Promise:
     """What a code is called: ``kind`` is actor, area, capacity, category or rule."""
     return WORDS[kind].get(str(code), str(code))
