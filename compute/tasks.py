@@ -15,6 +15,12 @@ from compute.commands import activation, workload_driving
 from compute.commands.accrual import accrue_reservation
 from compute.commands.holding import expire_holds
 from compute.commands.inventory import record_inventory, record_silence
+from compute.commands.nodes import (
+    claim_order,
+    record_order_done,
+    record_order_refused,
+    record_order_unavailable,
+)
 from compute.commands.usage import CursorMoved, record_page
 from compute.commands.workload_moves import settle_money
 from compute.engines import EngineRefused, EngineUnavailable
@@ -44,6 +50,7 @@ def sweep(**_: object) -> None:
     with operator_scope():
         _nudge("compute.drive_reservation", "reservation_id", sweeping.due_reservations(now))
         _nudge("compute.drive_workload", "workload_id", sweeping.due_workloads(now))
+        _nudge("compute.drive_node", "node_id", sweeping.due_nodes(now))
         clusters = sweeping.reachable_clusters()
         for task in ("compute.sync_cluster", "compute.observe_cluster", "compute.collect_usage"):
             _nudge(task, "cluster_id", clusters)
@@ -114,6 +121,31 @@ def drive_workload(*, workload_id: str, **_: object) -> None:
         workload_driving.record_observation(
             workload_id=key, observation=observation, now=utc_now(), answered=True
         )
+
+
+@shared_task(name="compute.drive_node")
+def drive_node(*, node_id: str, **_: object) -> None:
+    """Have a node drained or given back to work by its scheduler. Running it twice does it once."""
+    with operator_scope():
+        drive = claim_order(node_id=int(node_id), now=utc_now())
+    if drive is None:
+        return
+    try:
+        engine = engine_for(drive.cluster)
+        if drive.drains:
+            engine.drain(drive.node, drive.reason)
+        else:
+            engine.resume(drive.node)
+    except EngineUnavailable as error:
+        with operator_scope():
+            record_order_unavailable(drive=drive, reason=str(error), now=utc_now())
+        return
+    except EngineRefused as error:
+        with operator_scope():
+            record_order_refused(drive=drive, reason=str(error))
+        return
+    with operator_scope():
+        record_order_done(drive=drive)
 
 
 @shared_task(name="compute.observe_cluster")

@@ -10,7 +10,7 @@ from compute.models.capacity import (
 )
 from compute.models.chips import ChipModel, Confidence
 from compute.models.reservations import Reservation, ReservationState
-from compute.models.sites import Centre, Cluster, Node, NodeState, Pool
+from compute.models.sites import Centre, Cluster, Node, NodeOrder, NodeState, OrderState, Pool
 from compute.models.workloads import EngineUsage, Kind, Workload, WorkloadState
 
 __all__ = [
@@ -24,7 +24,9 @@ __all__ = [
     "EngineUsage",
     "Kind",
     "Node",
+    "NodeOrder",
     "NodeState",
+    "OrderState",
     "Pool",
     "Profile",
     "Reservation",

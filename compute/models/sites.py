@@ -78,8 +78,36 @@ class NodeState(models.TextChoices):
     UNKNOWN = "unknown", _("Unknown")
 
 
+class NodeOrder(models.TextChoices):
+    """What an operator wants of a node, whatever its scheduler last said of it."""
+
+    DRAIN = "drain", _("Drain")
+    RESUME = "resume", _("Resume")
+
+
+class OrderState(models.TextChoices):
+    NONE = "none", _("None")
+    ASKED = "asked", _("Asked")
+    DONE = "done", _("Done")
+    REFUSED = "refused", _("Refused")
+
+
+# An order that is not carried out yet may be replaced by the opposite one.
+ORDER_TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    OrderState.NONE: frozenset({OrderState.ASKED}),
+    OrderState.ASKED: frozenset({OrderState.ASKED, OrderState.DONE, OrderState.REFUSED}),
+    OrderState.DONE: frozenset({OrderState.ASKED}),
+    OrderState.REFUSED: frozenset({OrderState.ASKED}),
+}
+
+
 class Node(models.Model):
-    """One machine as last seen. Units: whole cards, memory in MiB."""
+    """One machine as last seen, and what an operator wants of it.
+
+    Shape: ``state`` is only ever what the scheduler said. ``order`` is what was asked of the
+    scheduler; its generation tells an answer to this order from one to an earlier order.
+    Units: whole cards, memory in MiB.
+    """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="nodes")
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="nodes")
@@ -91,6 +119,17 @@ class Node(models.Model):
     state = models.CharField(max_length=20, choices=NodeState.choices, default=NodeState.UNKNOWN)
     reason = models.CharField(max_length=500, blank=True)
     observed_at = models.DateTimeField(null=True)
+    order = models.CharField(max_length=20, choices=NodeOrder.choices, blank=True, default="")
+    order_state = models.CharField(
+        max_length=20, choices=OrderState.choices, default=OrderState.NONE
+    )
+    order_reason = models.CharField(max_length=500, blank=True, default="")
+    order_answer = models.CharField(max_length=500, blank=True, default="")
+    order_generation = models.PositiveIntegerField(default=0)
+    ordered_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -98,8 +137,24 @@ class Node(models.Model):
             models.CheckConstraint(
                 condition=models.Q(state__in=NodeState.values), name="compute_node_state_known"
             ),
+            models.CheckConstraint(
+                condition=models.Q(order="", order_state="none", ordered_at__isnull=True)
+                | models.Q(
+                    order__in=["drain", "resume"],
+                    order_state__in=["asked", "done", "refused"],
+                    ordered_at__isnull=False,
+                ),
+                name="compute_node_order_known",
+            ),
         ]
-        indexes = [models.Index(fields=["pool", "name"], name="compute_node_by_pool")]
+        indexes = [
+            models.Index(fields=["pool", "name"], name="compute_node_by_pool"),
+            models.Index(
+                fields=["ordered_at"],
+                name="compute_node_asked",
+                condition=models.Q(order_state="asked"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

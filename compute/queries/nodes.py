@@ -4,15 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from compute.models import Node
+from django.conf import settings
+
+from common.errors import NotFound
+from compute.models import Node, NodeOrder, NodeState, OrderState
+from tenants.permissions import Actor, Permission, require
 
 MOST_ON_A_PAGE = 100
+MIB_IN_A_GIB = 1024
 
 
 @dataclass(frozen=True)
 class NodeRow:
-    """One node as lists show it. Units: whole cards, memory in MiB."""
+    """One node as pages show it. Units: whole cards, memory in MiB.
 
+    Shape: ``driven`` says whether a scheduler can be asked for anything here.
+    """
+
+    id: int
     name: str
     pool_code: str
     cluster_code: str
@@ -24,6 +33,24 @@ class NodeRow:
     state: str
     reason: str
     observed_at: datetime | None
+    order: str
+    order_state: str
+    order_reason: str
+    order_answer: str
+    ordered_at: datetime | None
+    driven: bool
+
+    @property
+    def memory_gib(self) -> int:
+        """Whole GiB, as machines are spoken of."""
+        return round(self.memory_mib / MIB_IN_A_GIB)
+
+    @property
+    def to_be_drained(self) -> bool:
+        """Whether it is out of work, or will be once what was ordered is done."""
+        if self.order_state == OrderState.ASKED:
+            return self.order == NodeOrder.DRAIN
+        return self.state in {NodeState.DRAINING, NodeState.DRAINED}
 
 
 @dataclass(frozen=True)
@@ -62,8 +89,18 @@ def node_page(
     return NodePage(rows=rows, after=str(found[size - 1].pk) if len(found) > size else None)
 
 
+def node_of(*, actor: Actor, node_id: int) -> NodeRow:
+    """One node. Raises: PermissionRefused, NotFound."""
+    require(actor, Permission.TENANT_READ_ALL)
+    node = Node.objects.select_related("pool__chip", "cluster").filter(pk=node_id).first()
+    if node is None:
+        raise NotFound
+    return _row(node)
+
+
 def _row(node: Node) -> NodeRow:
     return NodeRow(
+        id=node.pk,
         name=node.name,
         pool_code=node.pool.code,
         cluster_code=node.cluster.code,
@@ -75,4 +112,10 @@ def _row(node: Node) -> NodeRow:
         state=node.state,
         reason=node.reason,
         observed_at=node.observed_at,
+        order=node.order,
+        order_state=node.order_state,
+        order_reason=node.order_reason,
+        order_answer=node.order_answer,
+        ordered_at=node.ordered_at,
+        driven=node.cluster.enabled and node.cluster.engine in settings.COMPUTE_ENGINES,
     )

@@ -8,7 +8,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from compute.models import Cluster, Reservation, ReservationState, Workload, WorkloadState
+from compute.models import (
+    Cluster,
+    Node,
+    OrderState,
+    Reservation,
+    ReservationState,
+    Workload,
+    WorkloadState,
+)
 from compute.models.workloads import ON_ENGINE, TERMINAL
 
 BATCH = 500
@@ -51,6 +59,14 @@ def due_workloads(now: datetime) -> Sequence[UUID]:
     )
     rows = Workload.objects.filter(due & _ready(now)).order_by("created_at", "pk")
     return list(rows.values_list("pk", flat=True)[:BATCH])
+
+
+def due_nodes(now: datetime) -> Sequence[int]:
+    """Nodes with an order that their scheduler has not carried out yet."""
+    rows = Node.objects.filter(
+        _ready(now), order_state=OrderState.ASKED, cluster__in=reachable_clusters()
+    )
+    return list(rows.order_by("ordered_at", "pk").values_list("pk", flat=True)[:BATCH])
 
 
 def unsettled() -> Sequence[UUID]:

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -14,6 +13,7 @@ from billing.queries.invoices import invoice_detail, unbilled
 from billing.queries.pages import invoice_page, line_event_page
 from common.clock import utc_now
 from common.errors import NotFound
+from portal.console.documents import attachment, language_of
 from portal.console.forms import address
 from portal.console.htmx import render_page
 from portal.requests import ActorRequest
@@ -76,16 +76,16 @@ def invoice_line(
 def invoice_document(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> HttpResponse:
     """The invoice as PDF in the reader's language."""
     found = _found(request, invoice_id)
-    body = invoice_pdf(found, _language(request))
-    return _file(body, "application/pdf", f"{found.number}.pdf")
+    body = invoice_pdf(found, language_of(request))
+    return attachment(body, "application/pdf", f"{found.number}.pdf")
 
 
 @require_safe
 def invoice_lines(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> HttpResponse:
     """The invoice's lines for a spreadsheet."""
     found = _found(request, invoice_id)
-    body = invoice_csv(found, _language(request))
-    return _file(body, "text/csv; charset=utf-8", f"{found.number}.csv")
+    body = invoice_csv(found, language_of(request))
+    return attachment(body, "text/csv; charset=utf-8", f"{found.number}.csv")
 
 
 def _found(request: ActorRequest, invoice_id: UUID) -> InvoiceDetail:
@@ -95,14 +95,3 @@ def _found(request: ActorRequest, invoice_id: UUID) -> InvoiceDetail:
 
 def _crumbs(request: ActorRequest) -> list[Crumb]:
     return [Crumb(_("Invoices"), address(request, "invoice-list"))]
-
-
-def _language(request: ActorRequest) -> str:
-    asked = request.GET.get("language", "")
-    return asked if asked in {"en", "zh-hans"} else get_language() or "en"
-
-
-def _file(body: bytes, kind: str, name: str) -> HttpResponse:
-    response = HttpResponse(body, content_type=kind)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

@@ -7,8 +7,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from billing.adapters.pdf import invoice_pdf
 from billing.queries.invoices import invoice_detail
 from billing.queries.pages import invoice_page
+from common.errors import NotFound
+from portal.console.documents import attachment, language_of
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed
 from portal.requests import ActorRequest
@@ -55,3 +58,13 @@ def invoice(request: ActorRequest, code: str, invoice_id: UUID) -> HttpResponse:
         "console/operator/invoice.html",
         {"one": found, "organisation": organisation, "crumbs": crumbs},
     )
+
+
+@require_safe
+@allowed(Permission.INVOICE_READ)
+def invoice_document(request: ActorRequest, code: str, invoice_id: UUID) -> HttpResponse:
+    """The invoice as its tenant gets it, as PDF in the reader's language."""
+    organisation = tenant_of_code(actor=request.actor, code=code)
+    found = invoice_detail(tenant_id=organisation.pk, invoice_id=invoice_id)
+    body = invoice_pdf(found, language_of(request))
+    return attachment(body, "application/pdf", f"{found.number}.pdf")

@@ -16,12 +16,15 @@ from compute.queries.reservations import reservation_page
 from compute.queries.workloads import workload_page
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed
+from portal.console.statuses import STATUSES, look_of
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb, Tab, TimelineEntry
 from tenants.permissions import Permission
 from tenants.queries.trail import audit_entries
 
 PAGE_SIZE = 50
+# What the audit trail calls a move into a state.
+MOVES = "compute.reservation."
 # What each tab of a list shows; the first shows what is alive.
 RESERVATION_TABS = {
     "current": (
@@ -88,7 +91,11 @@ def reservation(request: ActorRequest, reservation_id: UUID) -> HttpResponse:
 
 
 def _entry(at: object, action: str, actor_name: str) -> TimelineEntry:
-    return TimelineEntry(at=at, title=action, actor=actor_name)  # type: ignore[arg-type]  # a row's instant
+    state = action.removeprefix(MOVES)
+    if state not in STATUSES:
+        return TimelineEntry(at=at, title=action, actor=actor_name)  # type: ignore[arg-type]  # a row's instant
+    look = look_of(state)
+    return TimelineEntry(at=at, title=look.word, actor=actor_name, tone=look.tone, icon=look.icon)  # type: ignore[arg-type]  # a row's instant
 
 
 @require_safe

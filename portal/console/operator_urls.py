@@ -9,6 +9,7 @@ from portal.console import (
     operator_chips,
     operator_invoices,
     operator_jobs,
+    operator_node,
     operator_nodes,
     operator_overview,
     operator_pools,
@@ -66,6 +67,11 @@ urlpatterns = [
     path(
         "tenants/<str:code>/invoices/<uuid:invoice_id>/", operator_invoices.invoice, name="invoice"
     ),
+    path(
+        "tenants/<str:code>/invoices/<uuid:invoice_id>/document.pdf",
+        operator_invoices.invoice_document,
+        name="invoice-document",
+    ),
     path("pools/", operator_pools.pool_list, name="pool-list"),
     path("pools/<str:code>/", operator_pools.pool, name="pool"),
     path("pools/<str:code>/capacity/", operator_pools.pool_capacity, name="pool-capacity"),
@@ -77,6 +83,9 @@ urlpatterns = [
     ),
     path("nodes/", operator_nodes.node_list, name="node-list"),
     path("nodes/wall/", operator_nodes.node_wall, name="node-wall"),
+    path("nodes/<int:node_id>/", operator_node.node, name="node"),
+    path("nodes/<int:node_id>/drain/", operator_node.node_drain, name="node-drain"),
+    path("nodes/<int:node_id>/resume/", operator_node.node_resume, name="node-resume"),
     path("clusters/", operator_nodes.cluster_list, name="cluster-list"),
     path("chips/", operator_chips.chip_list, name="chip-list"),
     path("chips/<str:code>/", operator_chips.chip, name="chip"),

@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from portal.console.wording import ANSWERS, SERVICE_CLASSES
+from portal.console.wording import ANSWERS, SERVICE_CLASSES, WORDS
 from portal.templatetags.ui import badge
 
 register = template.Library()
@@ -33,3 +33,17 @@ def fit_badge(answer: str) -> SafeString:
 def dimension(value: str, name: str) -> str | Promise:
     """A dimension's value, in words where it is a code of ours."""
     return SERVICE_CLASSES.get(value, value) if name == "service_class" else value
+
+
+@register.filter
+def plainly(value: object) -> str:
+    """A detail of the audit trail; a list is its parts, and a dash without any."""
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "—"
+    return str(value)
+
+
+@register.filter
+def word(code: str, kind: str) -> str | Promise:
+    """What a code is called: ``kind`` is actor, area, capacity, category or rule."""
+    return WORDS[kind].get(str(code), str(code))

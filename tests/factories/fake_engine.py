@@ -46,6 +46,7 @@ class World:
     dropped: list[str] = field(default_factory=list)
     facts: dict[str, UsageFact] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    drained: dict[str, str] = field(default_factory=dict)
 
 
 WORLDS: dict[str, World] = {}
@@ -74,7 +75,13 @@ class FakeEngine:
         return EngineDescription(kind="fake", version="1")
 
     def inventory(self) -> tuple[NodeFact, ...]:
-        return tuple(self._called("inventory").nodes)
+        here = self._called("inventory")
+        return tuple(
+            replace(one, state=NodeState.DRAINED, reason=here.drained[one.name])
+            if one.name in here.drained
+            else one
+            for one in here.nodes
+        )
 
     def ensure_project(self, project: ProjectSpec) -> None:
         self._called("ensure_project").projects[project.key] = project
@@ -132,10 +139,18 @@ class FakeEngine:
         return UsagePage(facts=tuple(here.facts.values()), cursor=f"{len(here.calls)}")
 
     def drain(self, node: str, reason: str) -> None:
-        self._called("drain")
+        here = self._called("drain")
+        if here.refused:
+            raise EngineRefused(here.refused)
+        here.drained[node] = reason
+        self._accepted(here)
 
     def resume(self, node: str) -> None:
-        self._called("resume")
+        here = self._called("resume")
+        if here.refused:
+            raise EngineRefused(here.refused)
+        here.drained.pop(node, None)
+        self._accepted(here)
 
     def estimate_start(self, spec: WorkloadSpec) -> datetime | None:
         self._called("estimate_start")

@@ -96,6 +96,32 @@ def test_an_invoice_bills_up_to_now_once(alice: Organisation) -> None:
     assert issued.number in browser.get("/ops/invoices/").content.decode()
 
 
+def test_the_invoice_page_leads_to_the_document_the_tenant_gets(alice: Organisation) -> None:
+    make_prices()
+    ingest(alice, tokens("e1", 2_000_000, at=minute()), now=minute())
+    browser = signed_in("finance")
+    browser.post(f"{PAGE}invoice/", {"idem": "invoice-1"})
+    with operator_scope():
+        (issued,) = Invoice.objects.all()
+    address = f"{PAGE}invoices/{issued.pk}/document.pdf"
+    assert f'href="{address}"' in browser.get(f"{PAGE}invoices/{issued.pk}/").content.decode()
+    document = browser.get(address)
+    assert document["Content-Type"] == "application/pdf"
+    assert document["Content-Disposition"] == f'attachment; filename="{issued.number}.pdf"'
+    assert document.content.startswith(b"%PDF-")
+
+
+def test_a_document_is_not_found_under_another_tenant(alice: Organisation) -> None:
+    make_prices()
+    ingest(alice, tokens("e1", 2_000_000, at=minute()), now=minute())
+    make_tenant("bob")
+    browser = signed_in("finance")
+    browser.post(f"{PAGE}invoice/", {"idem": "invoice-1"})
+    with operator_scope():
+        (issued,) = Invoice.objects.all()
+    assert browser.get(f"/ops/tenants/bob/invoices/{issued.pk}/document.pdf").status_code == 404
+
+
 def test_nothing_to_bill_is_said_on_the_page(alice: Organisation) -> None:
     answer = signed_in("finance").post(f"{PAGE}invoice/", {"idem": "invoice-1"})
     assert answer.status_code == 409

@@ -27,6 +27,10 @@ def _no_reservation(names: Names) -> dict[str, object]:
     return {"reservation_id": NOBODYS}
 
 
+def _no_node(names: Names) -> dict[str, object]:
+    return {"node_id": 0}
+
+
 def _nothing_called_so(names: Names) -> dict[str, object]:
     return {"code": "no-such-thing"}
 
@@ -100,6 +104,12 @@ ROWS = [
                 P.INVOICE_READ,
                 lambda names: {"code": names.code, "invoice_id": NOBODYS},
             ),
+            (
+                "ops/tenants/<str:code>/invoices/<uuid:invoice_id>/document.pdf",
+                "GET",
+                P.INVOICE_READ,
+                lambda names: {"code": names.code, "invoice_id": NOBODYS},
+            ),
             ("ops/pools/<str:code>/", "GET", P.POOL_READ, _nothing_called_so),
             ("ops/pools/<str:code>/capacity/", "POST", P.POOL_MANAGE, _nothing_called_so),
             ("ops/pools/<str:code>/maintenance/", "POST", P.NODE_MANAGE, _nothing_called_so),
@@ -109,6 +119,9 @@ ROWS = [
                 P.NODE_MANAGE,
                 lambda names: {"code": "no-such-thing", "claim_id": NOBODYS},
             ),
+            ("ops/nodes/<int:node_id>/", "GET", P.POOL_READ, _no_node),
+            ("ops/nodes/<int:node_id>/drain/", "POST", P.NODE_MANAGE, _no_node),
+            ("ops/nodes/<int:node_id>/resume/", "POST", P.NODE_MANAGE, _no_node),
             ("ops/chips/<str:code>/", "GET", P.POOL_READ, _nothing_called_so),
             ("ops/chips/<str:code>/sign-off/", "POST", P.CHIP_MANAGE, _nothing_called_so),
             ("ops/catalogue/<str:code>/", "GET", P.CATALOGUE_READ, _nothing_called_so),
