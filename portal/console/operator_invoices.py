@@ -10,7 +10,6 @@ from django.views.decorators.http import require_safe
 from billing.adapters.pdf import invoice_pdf
 from billing.queries.invoices import invoice_detail
 from billing.queries.pages import invoice_page
-from common.errors import NotFound
 from portal.console.documents import attachment, language_of
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed

@@ -256,7 +256,9 @@ def _heat(request: HttpRequest, seen: Board, hours: int) -> dict[str, object]:
             query["starts_at"] = at_centre(cell.period.start)
             query["chip"], query["pool"] = pool.chip, pool.code
             cells.append(charts.HeatCell(cell.free, cell.capacity, f"?{query.urlencode()}"))
-        note = _("%(count)s cards") % {"count": pool.capacity}
+        # A pool's size within the squares: the least of the time asked for says 0 of a new pool.
+        size = max((cell.capacity for cell in row.cells), default=pool.capacity)
+        note = _("%(count)s cards") % {"count": size}
         rows.append(charts.HeatRow(named(row), tuple(cells), note=note))
     pattern = "%H:%M" if hours <= LONG else "%m-%d"
     starts = [cell.period.start for cell in seen.heat[0].cells] if seen.heat else []

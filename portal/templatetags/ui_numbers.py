@@ -47,7 +47,7 @@ def quantity(value: object, unit: str = "") -> str:
     number = _decimal(value)
     if number is None:
         return DASH
-    text = f"{number:,}" if number == number.to_integral() else f"{number.normalize():,f}"
+    text = f"{number:,.0f}" if number == number.to_integral() else f"{number.normalize():,f}"
     text = text.removesuffix(".0").replace("-", "−")
     return f"{text} {unit}" if unit else text
 

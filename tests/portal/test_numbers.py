@@ -53,6 +53,10 @@ def test_a_quantity_groups_its_thousands(value: object, text: str) -> None:
     assert shown.quantity(value) == text
 
 
+def test_a_round_quantity_is_written_out_and_never_as_a_power() -> None:
+    assert shown.quantity(Decimal("20").normalize()) == "20"
+
+
 def test_a_quantity_names_its_unit() -> None:
     assert shown.quantity(64, "GiB") == "64 GiB"
 
