@@ -34,9 +34,9 @@ def next_try(
     if tries >= TRIES:
         return None
     digest = hashlib.sha256(f"{message_id}:{tries}".encode()).digest()
-    share = int.from_bytes(digest[:4], "big")
+    share = int.from_bytes(digest[:2], "big")
     wait = WAITS[tries - 1]
-    wait += wait * JITTER_PERCENT * share // (100 * 2**32)
+    wait += wait * JITTER_PERCENT // 100 * share // 2**16
     if asked is not None:
         wait = max(wait, min(asked, PATIENCE))
     return now + wait
