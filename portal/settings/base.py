@@ -289,6 +289,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StateEnum": ["active", "suspended", "closed"],
+        "WebhookStateEnum": ["enabled", "disabled", "auto_disabled"],
+        "DeliveryStateEnum": ["pending", "delivered", "failed"],
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.api.schema.share_refusals",
