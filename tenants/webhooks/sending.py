@@ -68,7 +68,7 @@ def send(
 def _call(
     target: Target, headers: Mapping[str, str], body: bytes, deadline: float
 ) -> tuple[str, int, str, str]:
-    sent = {
+    sent: dict[bytes | str, bytes | str] = {
         "content-type": "application/json",
         "user-agent": "portal-webhooks/1",
         # The answer is read as it comes: unpacking somebody else's archive is not our business.
