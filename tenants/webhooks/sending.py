@@ -68,14 +68,14 @@ def send(
 def _call(
     target: Target, headers: Mapping[str, str], body: bytes, deadline: float
 ) -> tuple[str, int, str, str]:
-    sent: dict[bytes | str, bytes | str] = {
-        "content-type": "application/json",
-        "user-agent": "portal-webhooks/1",
+    sent: list[tuple[bytes | str, bytes | str]] = [
+        ("content-type", "application/json"),
+        ("user-agent", "portal-webhooks/1"),
         # The answer is read as it comes: unpacking somebody else's archive is not our business.
-        "accept-encoding": "identity",
-        "connection": "close",
-        **headers,
-    }
+        ("accept-encoding", "identity"),
+        ("connection", "close"),
+        *headers.items(),
+    ]
     backend = _PinnedBackend(target.addresses, deadline)
     # A pool of httpcore itself reads no proxy from the environment and follows no redirect.
     with (

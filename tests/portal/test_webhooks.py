@@ -13,7 +13,7 @@ from tenants.models import AuditEntry, WebhookDelivery, WebhookEndpoint
 from tenants.scoping import operator_scope
 from tests.factories import console, desk
 from tests.factories.console import Console
-from tests.factories.desk import Program
+from tests.factories.desk import Customer
 from tests.tenants.hooks import deliver
 from tests.tenants.receiver import HOST, Reply, listening
 
@@ -37,7 +37,7 @@ def alice() -> Console:
 
 
 @pytest.fixture
-def program() -> Program:
+def program() -> Customer:
     return desk.program("carol")
 
 
@@ -123,7 +123,7 @@ def test_the_form_says_what_is_wrong_with_an_address(alice: Console, url: str, t
         assert not WebhookEndpoint.objects.exists()
 
 
-def test_a_program_is_refused_a_private_address(program: Program, settings: Settings) -> None:
+def test_a_program_is_refused_a_private_address(program: Customer, settings: Settings) -> None:
     settings.WEBHOOK_RESOLVER = "tenants.webhooks.addresses.resolve"
     settings.WEBHOOK_PLAIN_HTTP = False
     for url, code in (
@@ -140,7 +140,7 @@ def test_a_program_is_refused_a_private_address(program: Program, settings: Sett
     assert program.get("webhooks").json()["items"] == []
 
 
-def test_a_program_manages_its_webhook(program: Program) -> None:
+def test_a_program_manages_its_webhook(program: Customer) -> None:
     made = program.post("webhooks", {"url": f"https://{HOST}/"})
     assert made.status_code == 201
     assert re.fullmatch(SECRET, made.json()["secret"])
@@ -168,7 +168,7 @@ def test_a_program_manages_its_webhook(program: Program) -> None:
     assert program.post(f"{here}/resend", {"since": long_ago}).status_code == 422
 
 
-def test_there_are_so_many_webhooks_at_most(program: Program) -> None:
+def test_there_are_so_many_webhooks_at_most(program: Customer) -> None:
     for number in range(20):
         url = f"https://{HOST}/{number}"
         assert program.post("webhooks", {"url": url}).status_code == 201
