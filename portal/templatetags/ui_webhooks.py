@@ -21,6 +21,7 @@ OUTCOMES: dict[str, str | Promise] = {
     "not_https": _("not https"),
     "port": _("a port that is not called"),
     "disabled": _("the webhook was disabled"),
+    "no_secret": _("the secret can no longer be opened"),
     "": "—",
 }
 

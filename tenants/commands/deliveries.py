@@ -6,11 +6,13 @@ round, so that a dead receiver costs nobody else a worker.
 """
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from cryptography.fernet import InvalidToken
 from django.db import connection
 from django.db.models import F, Q
 
@@ -24,6 +26,8 @@ from tenants.sealing import unseal
 from tenants.webhooks.retries import asked_wait, next_try
 from tenants.webhooks.sending import Answer
 from tenants.webhooks.signing import headers
+
+log = logging.getLogger(__name__)
 
 # Longer than the longest call, so that a second sender is never earlier than the first one's end.
 LEASE = timedelta(seconds=60)
@@ -195,15 +199,18 @@ def _taken(rows: list[tuple[WebhookDelivery, WebhookEndpoint]], now: datetime) -
     until = now + LEASE
     claims = []
     for delivery, endpoint in rows:
+        secrets = _secrets(endpoint, now)
+        if not secrets:
+            # One endpoint's lost secret must not stop a round that calls everybody's.
+            _give_up(delivery, "no_secret", now)
+            continue
         taken = WebhookDelivery.objects.filter(
             _free(now), pk=delivery.pk, state=DeliveryState.PENDING
         ).update(leased_until=until)
         if not taken:
             continue
         body = delivery.body.encode()
-        signed = headers(
-            secrets=_secrets(endpoint, now), message_id=delivery.message_id, at=now, body=body
-        )
+        signed = headers(secrets=secrets, message_id=delivery.message_id, at=now, body=body)
         claims.append(
             Claim(
                 delivery_id=delivery.pk,
@@ -219,11 +226,28 @@ def _taken(rows: list[tuple[WebhookDelivery, WebhookEndpoint]], now: datetime) -
 
 
 def _secrets(endpoint: WebhookEndpoint, now: datetime) -> list[str]:
+    """The secrets that sign now; none where SECRET_KEY was changed and no older one was kept."""
     sealed = [endpoint.sealed_secret]
     until = endpoint.previous_secret_until
     if endpoint.sealed_previous_secret is not None and until is not None and until > now:
         sealed.append(endpoint.sealed_previous_secret)
-    return [unseal(bytes(one)).decode() for one in sealed]
+    opened = []
+    for one in sealed:
+        try:
+            opened.append(unseal(bytes(one)).decode())
+        except InvalidToken:
+            log.warning("webhook.secret_lost", extra={"webhook": str(endpoint.pk)})
+    return opened
+
+
+def _give_up(delivery: WebhookDelivery, outcome: str, now: datetime) -> None:
+    WebhookDelivery.objects.filter(pk=delivery.pk, state=DeliveryState.PENDING).update(
+        state=DeliveryState.FAILED,
+        due_at=None,
+        leased_until=None,
+        finished_at=now,
+        last_outcome=outcome,
+    )
 
 
 def _delivered(delivery: WebhookDelivery, answer: Answer, now: datetime) -> None:

@@ -374,3 +374,15 @@ def test_the_database_lets_nobody_change_a_message(
         with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
             WebhookDelivery.objects.update(**change)
         assert WebhookDelivery.objects.get().event_type == "tests.told"
+
+
+def test_a_secret_that_cannot_be_opened_stops_nobody_else(cast: Cast, receiver: Receiver) -> None:
+    lost, _secret = endpoint(cast.alice, receiver.url("/lost"), NOW)
+    endpoint(cast.bob, receiver.url("/well"), NOW)
+    (first,), (second,) = told(cast.alice, "one", NOW), told(cast.bob, "one", NOW)
+    with operator_scope():
+        WebhookEndpoint.objects.filter(pk=lost.pk).update(sealed_secret=b"of another key")
+    assert one_round(NOW) == 1
+    assert [one.path for one in receiver.received] == ["/well"]
+    assert (row(first).state, row(first).last_outcome) == ("failed", "no_secret")
+    assert row(second).state == "delivered"
