@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils.functional import Promise
 
 from common.ids import uuid7
+from common.nudge import after_commit
 from tenants.models import Notice
 
 # A notice holds no binary fractions: money and quantities are written as strings.
@@ -93,4 +94,7 @@ def post(
         at=now,
     )
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
-    return Notice.objects.filter(pk=notice.pk).exists()
+    if not Notice.objects.filter(pk=notice.pk).exists():
+        return False
+    after_commit("tenants.spread_notice", notice_id=notice.pk)
+    return True

@@ -22,6 +22,9 @@ class Permission(StrEnum):
     KEY_READ = "tenants:key:read"
     KEY_MANAGE = "tenants:key:manage"
     AUDIT_READ = "tenants:audit:read"
+    NOTICE_READ = "tenants:notice:read"
+    WEBHOOK_READ = "tenants:webhook:read"
+    WEBHOOK_MANAGE = "tenants:webhook:manage"
     POOL_READ = "compute:pool:read"
     RESERVATION_READ = "compute:reservation:read"
     RESERVATION_CREATE = "compute:reservation:create"
@@ -75,11 +78,13 @@ _DEVELOPER = _VIEWER | {
     # Reserving and deploying promise money: whoever may do those may place a hold.
     P.FUNDS_HOLD,
 }
-_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ}
+# Notices speak of money, so those who may see money read them.
+_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.NOTICE_READ}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
     | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ, P.USAGE_INGEST}
+    | {P.WEBHOOK_READ, P.WEBHOOK_MANAGE}
 )
 _OWNER = _ADMIN | {P.ORGANISATION_MANAGE}
 
@@ -91,7 +96,7 @@ MEMBER_ROLES: dict[str, frozenset[Permission]] = {
     "viewer": _VIEWER,
 }
 
-_OPERATOR_READ = _FINANCE | {P.TENANT_READ_ALL, P.KEY_READ, P.AUDIT_READ}
+_OPERATOR_READ = _FINANCE | {P.TENANT_READ_ALL, P.KEY_READ, P.AUDIT_READ, P.WEBHOOK_READ}
 OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
     "support": frozenset(_OPERATOR_READ),
     "capacity": frozenset(
@@ -133,7 +138,7 @@ KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE})
 LOOKING: frozenset[Permission] = frozenset(p for p in Permission if p.value.endswith(":read"))
 
 # What an operator sees as a guest in a tenant's console.
-VISITOR: frozenset[Permission] = frozenset(_FINANCE | {P.AUDIT_READ, P.KEY_READ})
+VISITOR: frozenset[Permission] = frozenset(_FINANCE | {P.AUDIT_READ, P.KEY_READ, P.WEBHOOK_READ})
 
 # Taking cards sets money aside and giving them back lets go of it: whoever may do the one may do
 # the other, also a key that was given nothing but this one scope.

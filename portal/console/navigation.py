@@ -94,6 +94,10 @@ TENANT_NAVIGATION: tuple[NavigationGroup, ...] = (
                 _("Projects"), "console:project-list", "folders", Permission.PROJECT_READ
             ),
             NavigationItem(_("Members"), "console:member-list", "users", Permission.MEMBER_READ),
+            NavigationItem(_("Notices"), "console:notice-list", "bell", Permission.NOTICE_READ),
+            NavigationItem(
+                _("Webhooks"), "console:webhook-list", "webhook", Permission.WEBHOOK_READ
+            ),
             NavigationItem(_("Audit trail"), "console:audit", "history", Permission.AUDIT_READ),
         ),
     ),

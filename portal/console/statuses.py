@@ -80,6 +80,13 @@ STATUSES: dict[str, StatusLook] = {
     "closed": StatusLook("idle", "lock", _("Closed")),
     "revoked": StatusLook("idle", "ban", _("Revoked")),
     "removed": StatusLook("idle", "circle-x", _("Removed")),
+    # Webhooks
+    "enabled": StatusLook("ok", "circle-check", _("Enabled")),
+    "disabled": StatusLook("idle", "player-pause", _("Disabled")),
+    "auto_disabled": StatusLook("bad", "alert-octagon", _("Disabled after failing")),
+    "failing": StatusLook("wait", "alert-triangle", _("Failing")),
+    "pending": StatusLook("wait", "hourglass", _("Waiting")),
+    "delivered": StatusLook("ok", "check", _("Delivered")),
     # How sure a number is
     "high": StatusLook("ok", "check", _("High")),
     "medium": StatusLook("info", "book", _("Medium")),

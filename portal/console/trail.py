@@ -20,6 +20,7 @@ AREAS = (
     ("tenants.key.", _("API keys")),
     ("tenants.member", _("Members")),
     ("tenants.project.", _("Projects")),
+    ("tenants.webhook.", _("Webhooks")),
 )
 
 

@@ -27,6 +27,7 @@ from portal.console.members import (
     member_remove,
     member_role,
 )
+from portal.console.notices import notice_list
 from portal.console.projects import project_archive, project_list
 from portal.console.reservations import (
     reservation_cancel,
@@ -39,12 +40,25 @@ from portal.console.reserve import reserve
 from portal.console.trail import audit
 from portal.console.usage import usage, usage_csv
 from portal.console.wallet import wallet
+from portal.console.webhooks import (
+    webhook,
+    webhook_delivery,
+    webhook_delivery_resend,
+    webhook_list,
+    webhook_remove,
+    webhook_resend,
+    webhook_secret,
+    webhook_switch,
+    webhook_test,
+)
 
 app_name = "console"
 
 _reservation = "reservations/<uuid:reservation_id>/"
 _deployment = "deployments/<uuid:deployment_id>/"
 _invoice = "invoices/<uuid:invoice_id>/"
+_webhook = "webhooks/<uuid:webhook_id>/"
+_delivery = "webhooks/deliveries/<uuid:delivery_id>/"
 
 urlpatterns = [
     path("", home, name="home"),
@@ -84,4 +98,14 @@ urlpatterns = [
     path("projects/", project_list, name="project-list"),
     path("projects/<uuid:project_id>/archive/", project_archive, name="project-archive"),
     path("audit/", audit, name="audit"),
+    path("notices/", notice_list, name="notice-list"),
+    path("webhooks/", webhook_list, name="webhook-list"),
+    path(_webhook, webhook, name="webhook"),
+    path(f"{_webhook}secret/", webhook_secret, name="webhook-secret"),
+    path(f"{_webhook}switch/", webhook_switch, name="webhook-switch"),
+    path(f"{_webhook}test/", webhook_test, name="webhook-test"),
+    path(f"{_webhook}resend/", webhook_resend, name="webhook-resend"),
+    path(f"{_webhook}remove/", webhook_remove, name="webhook-remove"),
+    path(_delivery, webhook_delivery, name="webhook-delivery"),
+    path(f"{_delivery}resend/", webhook_delivery_resend, name="webhook-delivery-resend"),
 ]

@@ -260,6 +260,12 @@ GATEWAY_FLUSH_SECONDS = 2.0
 GATEWAY_CONNECT_SECONDS = 5.0
 GATEWAY_READ_SECONDS = env.whole("GATEWAY_READ_SECONDS", 600)
 
+# Webhooks go to public addresses over TLS. An operator may name private hosts, such as an ERP in
+# the same building; development also calls plain http.
+WEBHOOK_PRIVATE_HOSTS = [name.lower() for name in env.names("WEBHOOK_PRIVATE_HOSTS", "")]
+WEBHOOK_PLAIN_HTTP = False
+WEBHOOK_RESOLVER = "tenants.webhooks.addresses.resolve"
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.parsing.StrictJSONParser"],
@@ -283,6 +289,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StateEnum": ["active", "suspended", "closed"],
+        "WebhookStateEnum": ["enabled", "disabled", "auto_disabled"],
+        "DeliveryStateEnum": ["pending", "delivered", "failed"],
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.api.schema.share_refusals",

@@ -7,3 +7,4 @@ SECRET_KEY = env.text("SECRET_KEY")
 DEBUG = env.flag("DEBUG", default=False)
 STYLEGUIDE = DEBUG
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+WEBHOOK_PLAIN_HTTP = True

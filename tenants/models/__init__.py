@@ -3,7 +3,7 @@
 from tenants.models.access import ApiKey, IdempotencyKey, OperatorAccess
 from tenants.models.audit import AuditEntry
 from tenants.models.base import TenantOwned
-from tenants.models.notices import Notice
+from tenants.models.notices import Notice, NoticeMail
 from tenants.models.organisation import (
     Invitation,
     MemberRole,
@@ -13,6 +13,7 @@ from tenants.models.organisation import (
     Project,
 )
 from tenants.models.user import OperatorRole, User
+from tenants.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "ApiKey",
@@ -22,6 +23,7 @@ __all__ = [
     "MemberRole",
     "Membership",
     "Notice",
+    "NoticeMail",
     "OperatorAccess",
     "OperatorRole",
     "Organisation",
@@ -29,4 +31,7 @@ __all__ = [
     "Project",
     "TenantOwned",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -33,3 +33,26 @@ class Notice(TenantOwned):
             ),
             models.Index(fields=["tenant", "-at", "-id"], name="tenants_notice_recent"),
         ]
+
+
+class NoticeMail(TenantOwned):
+    """One member's mail about a notice; the row is the mail queue, as an invitation's is."""
+
+    notice = models.ForeignKey("tenants.Notice", on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["notice", "user"], name="tenants_noticemail_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(mailed_at=None),
+                name="tenants_noticemail_unsent",
+            ),
+        ]

@@ -10,15 +10,20 @@ from tenants.models import (
     Invitation,
     Membership,
     Notice,
+    NoticeMail,
     OperatorAccess,
     Organisation,
     Project,
     User,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from tenants.permissions import KEY_SCOPES
 from tenants.scoping import operator_scope
 from tenants.sealing import seal
 from tenants.secrets import fingerprint, new_secret
+from tenants.webhooks import signing
 from tests.factories import World, factory
 
 PASSWORD = "correct horse battery staple"
@@ -139,4 +144,56 @@ def notice(world: World) -> Notice:
         detail={"by": world.canary},
         roles=["owner"],
         at=datetime.now(UTC),
+    )
+
+
+@factory(NoticeMail)
+def notice_mail(world: World) -> NoticeMail:
+    return NoticeMail.objects.create(
+        tenant=world.organisation,
+        notice=world.one(Notice),
+        user=world.one(Membership).user,
+        created_at=datetime.now(UTC),
+    )
+
+
+@factory(WebhookEndpoint)
+def webhook_endpoint(world: World) -> WebhookEndpoint:
+    return WebhookEndpoint.objects.create(
+        tenant=world.organisation,
+        # An address literal, so that nobody asks a name server for it.
+        url=f"https://1.1.1.1/{world.canary}",
+        description=f"{world.canary} ledger",
+        sealed_secret=seal(signing.new_secret().encode()),
+        created_at=datetime.now(UTC),
+    )
+
+
+@factory(WebhookDelivery)
+def webhook_delivery(world: World) -> WebhookDelivery:
+    now = datetime.now(UTC)
+    return WebhookDelivery.objects.create(
+        tenant=world.organisation,
+        endpoint=world.one(WebhookEndpoint),
+        notice=world.one(Notice),
+        message_id=f"msg_{world.canary}",
+        event_type="webhook.disabled",
+        body=f'{{"by":"{world.canary}"}}',
+        state="failed",
+        created_at=now,
+        finished_at=now,
+    )
+
+
+@factory(WebhookAttempt)
+def webhook_attempt(world: World) -> WebhookAttempt:
+    return WebhookAttempt.objects.create(
+        tenant=world.organisation,
+        delivery=world.one(WebhookDelivery),
+        number=1,
+        at=datetime.now(UTC),
+        duration_ms=12,
+        outcome="refused",
+        status=500,
+        response_text=f"{world.canary} said no",
     )

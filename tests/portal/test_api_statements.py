@@ -12,6 +12,7 @@ from billing.commands.invoices import issue_invoice
 from common.clock import utc_now
 from compute.models import Reservation
 from compute.models.reservations import ReservationState
+from tenants.models import Notice, WebhookEndpoint
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories import desk
@@ -73,6 +74,30 @@ def one_invoice(alice: Customer, first: int, last: int) -> None:
         issue_invoice(actor=SYSTEM, tenant_id=alice.organisation.pk, until=utc_now(), now=utc_now())
 
 
+def noticed(alice: Customer, first: int, last: int) -> None:
+    for number in range(first, last):
+        with operator_scope():
+            Notice.objects.create(
+                tenant=alice.organisation,
+                kind="webhook.disabled",
+                key=f"{number}",
+                detail={"url": "https://1.1.1.1/", "webhook_id": "x", "reason": "gone"},
+                roles=["owner"],
+                at=utc_now(),
+            )
+
+
+def webhooks(alice: Customer, first: int, last: int) -> None:
+    for number in range(first, last):
+        with operator_scope():
+            WebhookEndpoint.objects.create(
+                tenant=alice.organisation,
+                url=f"https://1.1.1.1/{number}",
+                sealed_secret=b"",
+                created_at=utc_now(),
+            )
+
+
 def nothing(alice: Customer, first: int, last: int) -> None:
     """The seed brings these rows; the number asked for is what differs."""
 
@@ -84,6 +109,8 @@ LISTS: list[tuple[str, Callable[[Customer, int, int], None], dict[str, str]]] = 
     ("usage/events", events, {}),
     ("usage/summary", events, {"group_by": "model"}),
     ("invoices", invoices, {}),
+    ("notices", noticed, {}),
+    ("webhooks", webhooks, {}),
     ("appliances", nothing, {}),
     ("prices", nothing, {}),
 ]

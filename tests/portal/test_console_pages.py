@@ -37,6 +37,8 @@ PAGES = {
     "keys/": MAKERS,
     "members/": EVERYBODY,
     "projects/": EVERYBODY,
+    "notices/": MONEY,
+    "webhooks/": {"owner", "admin"},
     "audit/": {"owner", "admin"},
     "audit/?show=visits": {"owner", "admin"},
     "audit/?area=billing.": {"owner", "admin"},

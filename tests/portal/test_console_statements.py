@@ -7,7 +7,15 @@ from django.test.utils import CaptureQueriesContext
 
 from appliances.models import Deployment
 from compute.models import Reservation
-from tenants.models import Invitation, Membership, Project
+from tenants.models import (
+    Invitation,
+    Membership,
+    Notice,
+    Project,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from tenants.scoping import operator_scope, tenant_scope
 from tests.factories import console
 from tests.factories.console import Console
@@ -33,6 +41,8 @@ LISTS = (
     "members/",
     "projects/",
     "audit/",
+    "notices/",
+    "webhooks/",
 )
 # What opens a scope or a transaction reads no rows.
 SCOPES = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "SELECT set_config")
@@ -43,16 +53,64 @@ def costs(who: Console) -> dict[str, int]:
     with operator_scope():
         one = Reservation.objects.filter(tenant_id=who.id, state="active").get().pk
         made = Deployment.objects.get(tenant_id=who.id, name="chat").pk
+        hook = WebhookEndpoint.objects.filter(tenant_id=who.id).earliest("pk").pk
+        sent = WebhookDelivery.objects.filter(tenant_id=who.id).earliest("pk").pk
     found = {}
-    for page in (*LISTS, f"reservations/{one}/", f"deployments/{made}/"):
+    for page in (
+        *LISTS,
+        f"reservations/{one}/",
+        f"deployments/{made}/",
+        f"webhooks/{hook}/",
+        f"webhooks/deliveries/{sent}/",
+    ):
         with CaptureQueriesContext(connection) as told:
             assert client.get(who.path(page)).status_code == 200
         found[page] = sum(not query["sql"].startswith(SCOPES) for query in told)
     return found
 
 
+def hooked(who: Console, number: int) -> None:
+    """So many notices, webhooks, and deliveries of the first webhook, each tried once more."""
+    for index in range(number):
+        with operator_scope():
+            told = Notice.objects.create(
+                tenant_id=who.id,
+                kind="webhook.disabled",
+                key=f"told {number}/{index}",
+                detail={"url": "https://1.1.1.1/", "webhook_id": "x", "reason": "gone"},
+                roles=["owner"],
+                at=console.soon(),
+            )
+            WebhookEndpoint.objects.create(
+                tenant_id=who.id,
+                url=f"https://1.1.1.1/{index}",
+                sealed_secret=b"",
+                created_at=console.soon(),
+            )
+            first = WebhookEndpoint.objects.filter(tenant_id=who.id).earliest("pk")
+            WebhookDelivery.objects.create(
+                tenant_id=who.id,
+                endpoint=first,
+                notice=told,
+                message_id=f"msg_{number}_{index}",
+                event_type="webhook.disabled",
+                body="{}",
+                due_at=console.soon(),
+                created_at=console.soon(),
+            )
+            WebhookAttempt.objects.create(
+                tenant_id=who.id,
+                delivery=WebhookDelivery.objects.filter(tenant_id=who.id).earliest("pk"),
+                number=1000 * number + index,
+                at=console.soon(),
+                duration_ms=1,
+                outcome="timeout",
+            )
+
+
 def more(who: Console, number: int) -> None:
     """So many more of everything that lists show."""
+    hooked(who, number)
     console.used(who, days=6, per_day=number // 6, source="more")
     for index in range(number):
         console.key(who, f"key {index}")
@@ -85,6 +143,7 @@ def more(who: Console, number: int) -> None:
 
 
 def test_a_page_costs_the_same_with_three_rows_and_with_sixty(alice: Console) -> None:
+    hooked(alice, 3)
     few = costs(alice)
     more(alice, 60)
     many = costs(alice)

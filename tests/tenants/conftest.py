@@ -1,15 +1,18 @@
 """Alice's organisation with its owner, Bob's beside it, and the centre's administrator."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from tenants.models import Organisation, Project, User
 from tenants.permissions import Actor
 from tenants.queries.actors import member_actor, operator_actor
 from tenants.scoping import operator_scope
 from tests.factories.tenants import member, operator
+from tests.tenants.receiver import HOST, Receiver, listening
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
@@ -46,3 +49,13 @@ def cast(db: None) -> Cast:
         centre=operator_actor(operator("admin")),
         project=project,
     )
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[Receiver]:
+    """A receiver of webhooks that an operator has allowed."""
+    settings.WEBHOOK_PRIVATE_HOSTS = [HOST]
+    settings.WEBHOOK_PLAIN_HTTP = True
+    settings.WEBHOOK_RESOLVER = "tests.tenants.receiver.resolve"
+    with listening() as one:
+        yield one

@@ -13,11 +13,14 @@ from portal.api.v1 import (
     tenants,
     usage,
     wallet,
+    webhooks,
 )
 
 _RESERVATION = "reservations/<uuid:reservation_id>"
 _DEPLOYMENT = "deployments/<uuid:deployment_id>"
 _INVOICE = "invoices/<uuid:invoice_id>"
+_WEBHOOK = "webhooks/<uuid:webhook_id>"
+_DELIVERY = "webhook-deliveries/<uuid:delivery_id>"
 
 urlpatterns: list[URLPattern] = [
     path("organisation", tenants.Organisation.as_view(), name="organisation"),
@@ -49,4 +52,15 @@ urlpatterns: list[URLPattern] = [
     path(f"{_INVOICE}/lines/<int:number>/events", invoices.LineEvents.as_view(), name="line"),
     path(f"{_INVOICE}/document.pdf", invoices.InvoiceDocument.as_view(), name="invoice-pdf"),
     path(f"{_INVOICE}/lines.csv", invoices.InvoiceLines.as_view(), name="invoice-csv"),
+    path("notices", webhooks.Notices.as_view(), name="notices"),
+    path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path(_WEBHOOK, webhooks.Webhook.as_view(), name="webhook"),
+    path(f"{_WEBHOOK}/secret", webhooks.WebhookSecret.as_view(), name="webhook-secret"),
+    path(f"{_WEBHOOK}/enable", webhooks.WebhookEnable.as_view(), name="webhook-enable"),
+    path(f"{_WEBHOOK}/disable", webhooks.WebhookDisable.as_view(), name="webhook-disable"),
+    path(f"{_WEBHOOK}/test", webhooks.WebhookTest.as_view(), name="webhook-test"),
+    path(f"{_WEBHOOK}/resend", webhooks.WebhookResend.as_view(), name="webhook-resend"),
+    path(f"{_WEBHOOK}/deliveries", webhooks.WebhookDeliveries.as_view(), name="deliveries"),
+    path(_DELIVERY, webhooks.WebhookDelivery.as_view(), name="delivery"),
+    path(f"{_DELIVERY}/resend", webhooks.WebhookDeliveryResend.as_view(), name="resend"),
 ]

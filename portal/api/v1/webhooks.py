@@ -1,0 +1,274 @@
+"""Webhooks: addresses, their secrets, the delivery log, sending again; and the notices behind."""
+
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from portal.api.endpoint import Call, Endpoint, deletes, posts, reads
+from portal.api.fields import Instant, Strict, Text
+from portal.api.pagination import PageQuery
+from tenants.commands.resends import resend_delivery, resend_since, send_test
+from tenants.commands.webhooks import (
+    change_endpoint,
+    create_endpoint,
+    remove_endpoint,
+    rotate_secret,
+    switch_endpoint,
+)
+from tenants.permissions import Permission
+from tenants.queries.notices import notices
+from tenants.queries.webhooks import deliveries, delivery, endpoint, endpoints
+
+_URL = _("An https address on the public Internet, port 443 or 8443.")
+_TYPES = _("Event types to hear of; none named means all.")
+
+
+class WebhookIn(Strict):
+    url = Text(max_length=500, help_text=_URL)
+    description = Text(max_length=200, required=False, allow_blank=True)
+    event_types = serializers.ListField(
+        child=Text(max_length=60), required=False, max_length=100, help_text=_TYPES
+    )
+
+
+class WebhookChangeIn(Strict):
+    url = Text(max_length=500, required=False, help_text=_URL)
+    description = Text(max_length=200, required=False, allow_blank=True)
+    event_types = serializers.ListField(
+        child=Text(max_length=60), required=False, max_length=100, help_text=_TYPES
+    )
+
+
+# Output serializers are generic over models this layer must not import.
+class WebhookOut(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    description = serializers.CharField()
+    event_types = serializers.ListField(child=serializers.CharField())
+    state = serializers.ChoiceField(choices=["enabled", "disabled", "auto_disabled"])
+    state_reason = serializers.CharField(
+        help_text=_("Why it was disabled by itself: gone, or failing.")
+    )
+    failing_since = Instant(allow_null=True)
+    previous_secret_until = Instant(allow_null=True)
+    created_at = Instant()
+
+
+class NewWebhookOut(WebhookOut):
+    secret = serializers.CharField(help_text=_("Shown this once; keep it."))
+
+
+class Webhooks(Endpoint):
+    """Addresses of your programs that hear of notices."""
+
+    @reads(Permission.WEBHOOK_READ, WebhookOut, page=True)
+    def get(self, call: Call) -> object:
+        """List the addresses, newest first; never their secrets."""
+        return endpoints(actor=call.actor, tenant_id=call.tenant_id, **call.page)
+
+    @posts(Permission.WEBHOOK_MANAGE, WebhookIn, NewWebhookOut)
+    def post(self, call: Call) -> object:
+        """Add an address; its secret is in this answer only."""
+        made, secret = create_endpoint(
+            actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.body
+        )
+        made.secret = secret  # type: ignore[attr-defined]  # for NewWebhookOut, never stored
+        return made
+
+
+class Webhook(Endpoint):
+    """One address."""
+
+    @reads(Permission.WEBHOOK_READ, WebhookOut)
+    def get(self, call: Call, webhook_id: UUID) -> object:
+        """Show one address."""
+        return endpoint(actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id)
+
+    @posts(Permission.WEBHOOK_MANAGE, WebhookChangeIn, WebhookOut, status=200)
+    def post(self, call: Call, webhook_id: UUID) -> object:
+        """Change what is given and leave the rest."""
+        return change_endpoint(
+            actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, **call.body
+        )
+
+    @deletes(Permission.WEBHOOK_MANAGE)
+    def delete(self, call: Call, webhook_id: UUID) -> None:
+        """Remove an address and its secrets; its delivery log stays."""
+        remove_endpoint(
+            actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, now=call.now
+        )
+
+
+class WebhookSecret(Endpoint):
+    """The secret of one address."""
+
+    @posts(Permission.WEBHOOK_MANAGE, Strict, NewWebhookOut, status=200)
+    def post(self, call: Call, webhook_id: UUID) -> object:
+        """Make a new secret, in this answer only; the one before signs too for a day."""
+        changed, secret = rotate_secret(
+            actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, now=call.now
+        )
+        changed.secret = secret  # type: ignore[attr-defined]  # for NewWebhookOut, never stored
+        return changed
+
+
+class WebhookEnable(Endpoint):
+    """Begin to deliver."""
+
+    @posts(Permission.WEBHOOK_MANAGE, Strict, WebhookOut, status=200)
+    def post(self, call: Call, webhook_id: UUID) -> object:
+        """Enable an address; what it missed is delivered only when asked for."""
+        return switch_endpoint(
+            actor=call.actor,
+            tenant_id=call.tenant_id,
+            endpoint_id=webhook_id,
+            enabled=True,
+            now=call.now,
+        )
+
+
+class WebhookDisable(Endpoint):
+    """Stop delivering."""
+
+    @posts(Permission.WEBHOOK_MANAGE, Strict, WebhookOut, status=200)
+    def post(self, call: Call, webhook_id: UUID) -> object:
+        """Disable an address; what waits for it counts as failed."""
+        return switch_endpoint(
+            actor=call.actor,
+            tenant_id=call.tenant_id,
+            endpoint_id=webhook_id,
+            enabled=False,
+            now=call.now,
+        )
+
+
+class DeliveryOut(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.UUIDField()
+    webhook_id = serializers.UUIDField(source="endpoint_id")
+    message_id = serializers.CharField(help_text=_("The webhook-id of every attempt."))
+    event_type = serializers.CharField()
+    state = serializers.ChoiceField(choices=["pending", "delivered", "failed"])
+    attempts = serializers.IntegerField()
+    due_at = Instant(allow_null=True, help_text=_("When it is tried next."))
+    created_at = Instant()
+    finished_at = Instant(allow_null=True)
+    last_status = serializers.IntegerField(allow_null=True)
+    last_outcome = serializers.CharField()
+
+
+class WebhookTest(Endpoint):
+    """A test message."""
+
+    @posts(Permission.WEBHOOK_MANAGE, Strict, DeliveryOut)
+    def post(self, call: Call, webhook_id: UUID) -> object:
+        """Send a message of type webhook.tested."""
+        return send_test(
+            actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, now=call.now
+        )
+
+
+class ResendIn(Strict):
+    since = Instant(help_text=_("At most 30 days back."))
+
+
+class ResentOut(serializers.Serializer):  # type: ignore[type-arg]
+    messages = serializers.IntegerField(help_text=_("How many wait because of this, 1000 at most."))
+
+
+class WebhookResend(Endpoint):
+    """What failed or was missed."""
+
+    @posts(Permission.WEBHOOK_MANAGE, ResendIn, ResentOut, status=200)
+    def post(self, call: Call, webhook_id: UUID) -> object:
+        """Send again what failed since a time, and what was said while it was disabled."""
+        messages = resend_since(
+            actor=call.actor,
+            tenant_id=call.tenant_id,
+            endpoint_id=webhook_id,
+            now=call.now,
+            **call.body,
+        )
+        return {"messages": messages}
+
+
+class DeliveryQuery(PageQuery):
+    state = serializers.ChoiceField(
+        choices=["pending", "delivered", "failed"],
+        default="",
+        help_text=_("Only deliveries in this state."),
+    )
+
+
+class WebhookDeliveries(Endpoint):
+    """The delivery log of one address."""
+
+    @reads(Permission.WEBHOOK_READ, DeliveryOut, query=DeliveryQuery, page=True)
+    def get(self, call: Call, webhook_id: UUID) -> object:
+        """List the deliveries, newest first."""
+        return deliveries(
+            actor=call.actor,
+            tenant_id=call.tenant_id,
+            endpoint_id=webhook_id,
+            state=call.query["state"],
+            **call.page,
+        )
+
+
+class AttemptOut(serializers.Serializer):  # type: ignore[type-arg]
+    number = serializers.IntegerField()
+    at = Instant()
+    duration_ms = serializers.IntegerField()
+    outcome = serializers.CharField()
+    status = serializers.IntegerField(allow_null=True)
+    response_text = serializers.CharField(help_text=_("The first KiB of the answer."))
+
+
+class DeliveryDetailOut(serializers.Serializer):  # type: ignore[type-arg]
+    delivery = DeliveryOut()
+    body = serializers.CharField(source="delivery.body", help_text=_("The text that is signed."))
+    history = AttemptOut(many=True, source="attempts")
+
+
+class WebhookDelivery(Endpoint):
+    """One delivery."""
+
+    @reads(Permission.WEBHOOK_READ, DeliveryDetailOut)
+    def get(self, call: Call, delivery_id: UUID) -> object:
+        """Show what was sent and what came back, attempt by attempt."""
+        return delivery(actor=call.actor, tenant_id=call.tenant_id, delivery_id=delivery_id)
+
+
+class WebhookDeliveryResend(Endpoint):
+    """One delivery, once more."""
+
+    @posts(Permission.WEBHOOK_MANAGE, Strict, DeliveryOut, status=200)
+    def post(self, call: Call, delivery_id: UUID) -> object:
+        """Send again under the same webhook-id."""
+        return resend_delivery(
+            actor=call.actor, tenant_id=call.tenant_id, delivery_id=delivery_id, now=call.now
+        )
+
+
+class NoticeQuery(PageQuery):
+    kind = Text(max_length=60, default="", help_text=_("Only notices of this kind."))
+
+
+class NoticeOut(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.UUIDField()
+    kind = serializers.CharField(help_text=_("The event type of webhooks."))
+    at = Instant()
+    title = serializers.CharField()
+    body = serializers.CharField()
+    detail = serializers.DictField()
+
+
+class Notices(Endpoint):
+    """What the organisation was told."""
+
+    @reads(Permission.NOTICE_READ, NoticeOut, query=NoticeQuery, page=True)
+    def get(self, call: Call) -> object:
+        """List the notices, newest first."""
+        return notices(
+            actor=call.actor, tenant_id=call.tenant_id, kind=call.query["kind"], **call.page
+        )
