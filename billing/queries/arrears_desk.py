@@ -65,7 +65,7 @@ SELECT tenant.id, tenant.code, tenant.name,
         WHERE bill.age >= interval '1440 hours' AND bill.age < interval '2160 hours'), 0),
     coalesce(sum(bill.open) FILTER (WHERE bill.age >= interval '2160 hours'), 0)
 FROM tenants_organisation tenant
-JOIN billing_account account ON account.tenant_id = tenant.id
+LEFT JOIN billing_account account ON account.tenant_id = tenant.id
 LEFT JOIN billing_arrearsterms terms ON terms.tenant_id = tenant.id
 LEFT JOIN billing_arrearsstanding standing ON standing.tenant_id = tenant.id
 LEFT JOIN LATERAL (
@@ -78,8 +78,9 @@ LEFT JOIN LATERAL (
     WHERE account.receivable > 0 AND invoice.tenant_id = tenant.id
         AND invoice.gross > coalesce(paid.amount, 0)
 ) bill ON true
-WHERE account.receivable > 0 OR standing.state <> 'normal'
-    OR standing.exempt_until > %(now)s
+WHERE CASE WHEN %(tenant)s::uuid IS NULL THEN account.receivable > 0
+        OR standing.state <> 'normal' OR standing.exempt_until > %(now)s
+    ELSE tenant.id = %(tenant)s END
 GROUP BY tenant.id, tenant.code, tenant.name, terms.tier_id
 ORDER BY tenant.name, tenant.id
 """
@@ -92,21 +93,32 @@ def debtors(*, actor: Actor, now: datetime) -> tuple[Debtor, ...]:
     Raises: PermissionRefused.
     """
     require(actor, Permission.TENANT_READ_ALL)
+    found = list(_read(None, now))
+    hardness = list(ArrearsState)
+    found.sort(key=lambda one: (-hardness.index(one.arrears.state), -one.ageing.total, one.code))
+    return tuple(found)
+
+
+def debtor(*, actor: Actor, tenant_id: UUID, now: datetime) -> Debtor:
+    """One tenant's row, whether it owes or not. Raises: PermissionRefused."""
+    require(actor, Permission.TENANT_READ_ALL, tenant_id)
+    (one,) = _read(tenant_id, now)
+    return one
+
+
+def _read(tenant_id: UUID | None, now: datetime) -> tuple[Debtor, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(DEBTORS, {"now": now})
+        cursor.execute(DEBTORS, {"now": now, "tenant": tenant_id})
         rows = cursor.fetchall()
     standings = {
         row.tenant_id: as_arrears(row, now)
         for row in ArrearsStanding.objects.filter(tenant_id__in=[row[0] for row in rows])
     }
     in_order = Arrears(state=ArrearsState.NORMAL)
-    found = [
-        Debtor(code, name, tier, standings.get(tenant_id, in_order), Ageing(*ages))
-        for tenant_id, code, name, tier, *ages in rows
-    ]
-    hardness = list(ArrearsState)
-    found.sort(key=lambda one: (-hardness.index(one.arrears.state), -one.ageing.total, one.code))
-    return tuple(found)
+    return tuple(
+        Debtor(code, name, tier, standings.get(key, in_order), Ageing(*ages))
+        for key, code, name, tier, *ages in rows
+    )
 
 
 def sum_of(rows: Sequence[Debtor]) -> Ageing:
@@ -115,11 +127,6 @@ def sum_of(rows: Sequence[Debtor]) -> Ageing:
     for row in rows:
         total = total.plus(row.ageing)
     return total
-
-
-def debtor(*, actor: Actor, code: str, now: datetime) -> Debtor | None:
-    """One tenant's row, None where it neither owes nor stands out. Raises: PermissionRefused."""
-    return next((row for row in debtors(actor=actor, now=now) if row.code == code), None)
 
 
 @dataclass(frozen=True)

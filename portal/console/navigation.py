@@ -136,6 +136,7 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Invoices"), "ops:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
+            NavigationItem(_("Arrears"), "ops:arrears", "scale", Permission.TENANT_READ_ALL),
         ),
     ),
     NavigationGroup(
