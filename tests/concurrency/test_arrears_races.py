@@ -16,6 +16,7 @@ from billing.commands.arrears import reassess
 from billing.commands.wallet import set_credit_limit, top_up
 from billing.models import Account, ArrearsMove
 from billing.queries.invariants import breaches
+from compute import tasks
 from compute.commands import freezing
 from compute.commands.workloads import request_workload
 from compute.engines import WorkloadKind
@@ -36,9 +37,10 @@ LONG_ENOUGH_SECONDS = 1.0
 
 
 @pytest.fixture
-def alice(settings: Settings) -> Tenant:
+def alice(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Tenant:
     """A running job, a debt, and a notice that has just run out."""
     settings.COMPUTE_ENGINES = ENGINES
+    monkeypatch.setattr(tasks, "utc_now", lambda: NOW)
     make_catalogue()
     make_pool()
     tenant = make_tenant("alice")
@@ -57,6 +59,7 @@ def alice(settings: Settings) -> Tenant:
             now=NOW,
         )
     drive_workload(workload_id=str(job.pk))
+    assert job_state() == "running"
     with operator_scope():
         Account.objects.filter(tenant_id=tenant_id).update(unbilled=Decimal(50))
         set_credit_limit(actor=SYSTEM, tenant_id=tenant_id, amount=Decimal(0), now=NOW)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -209,8 +210,8 @@ def test_the_consoles_forms_are_refused_alike(alice: Program, client: object) ->
     owing(alice, S.RETENTION)
     before = counted()
     for page, form in (
-        ("keys/", {"name": "k", "use": "call", "idem": "1"}),
-        ("projects/", {"name": "P", "code": "p", "idem": "2"}),
+        ("keys/", {"name": "k", "use": "call", "idem": str(uuid4())}),
+        ("projects/", {"name": "P", "code": "p", "idem": str(uuid4())}),
     ):
         answer = client.post(  # type: ignore[attr-defined]
             f"/t/alice/{page}", form, headers={"Accept-Language": "en"}
