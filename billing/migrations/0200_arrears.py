@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0003_laws'),
+        ('billing', '0006_period_laws'),
         ('tenants', '0010_notices'),
     ]
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('compute', '0004_early_end_and_profile_wall'),
+        ('compute', '0005_node_orders'),
         ('tenants', '0010_notices'),
     ]
 
