@@ -45,9 +45,11 @@ def obey(*, tenant_id: UUID, now: datetime) -> None:
         freeze = _current(tenant_id, kind, arrears)
         if kind not in arrears.must_freeze:
             _lift_all(tenant_id, kind, now)
-        elif freeze is None:
+        elif freeze is None and arrears.episode is not None:
             _lift_all(tenant_id, kind, now)
-            _notify(tenant_id, kind, arrears, now)
+            _notify(tenant_id, kind, arrears.episode, arrears, now)
+        elif freeze is None:
+            continue
         elif freeze.state == S.NOTIFIED and freeze.stop_at <= now:
             if _move(freeze, S.STOPPING, now, deadline_at=now + JOBS_WITHIN):
                 _stop_work(_live(tenant_id, kind).filter(kind=Kind.JOB), now)
@@ -64,11 +66,13 @@ def _current(tenant_id: UUID, kind: ResourceClass, arrears: Arrears) -> Freeze |
     return rows.filter(episode=arrears.episode).first()
 
 
-def _notify(tenant_id: UUID, kind: ResourceClass, arrears: Arrears, now: datetime) -> None:
+def _notify(
+    tenant_id: UUID, kind: ResourceClass, episode: UUID, arrears: Arrears, now: datetime
+) -> None:
     stop_at = now + timedelta(minutes=arrears.checkpoint_minutes)
     freeze = Freeze.objects.create(
         tenant_id=tenant_id,
-        episode=arrears.episode,
+        episode=episode,
         resource_class=kind,
         notified_at=now,
         stop_at=stop_at,

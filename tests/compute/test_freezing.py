@@ -340,7 +340,7 @@ def test_the_sweep_wakes_a_worker_for_whoever_has_something_to_obey(
 
 
 def test_the_database_lets_only_the_moves_of_the_table_happen(alice: Tenant) -> None:
-    allowed = set()
+    allowed: set[tuple[FreezeState, FreezeState]] = set()
     for before in FreezeState:
         for after in FreezeState:
             with operator_scope():

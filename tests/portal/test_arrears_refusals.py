@@ -23,7 +23,7 @@ from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.billing.arrears_stage import put_into
 from tests.factories import desk
-from tests.factories.desk import Program, deployment_body, event, reservation_body
+from tests.factories.desk import Customer, deployment_body, event, reservation_body
 from tests.factories.gateway import (
     ALICE,
     CHAT,
@@ -50,12 +50,12 @@ CODES = {
 
 
 @pytest.fixture
-def alice(db: None) -> Program:
+def alice(db: None) -> Customer:
     desk.open_desk()
     return desk.program("alice")
 
 
-def owing(who: Program, state: ArrearsState) -> datetime:
+def owing(who: Customer, state: ArrearsState) -> datetime:
     at = utc_now()
     with operator_scope():
         put_into(who.organisation.pk, state, at)
@@ -83,7 +83,7 @@ PROJECT_BODY = {"code": "second", "name": "Second"}
     ],
 )
 def test_a_change_is_refused_with_the_state_the_deadline_and_the_amount(
-    alice: Program, state: ArrearsState, path: str, body: object, *, is_refused_in_grace: bool
+    alice: Customer, state: ArrearsState, path: str, body: object, *, is_refused_in_grace: bool
 ) -> None:
     at = owing(alice, state)
     alice.get("wallet")
@@ -124,7 +124,7 @@ def test_a_change_is_refused_with_the_state_the_deadline_and_the_amount(
 
 
 @pytest.mark.parametrize("state", CODES)
-def test_looking_reporting_and_stopping_always_work(alice: Program, state: ArrearsState) -> None:
+def test_looking_reporting_and_stopping_always_work(alice: Customer, state: ArrearsState) -> None:
     held = alice.post("reservations", reservation_body())
     assert held.status_code == 201, held.content
     owing(alice, state)
@@ -136,7 +136,7 @@ def test_looking_reporting_and_stopping_always_work(alice: Program, state: Arrea
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
 
 
-def test_a_refused_request_is_done_under_the_same_key_after_the_payment(alice: Program) -> None:
+def test_a_refused_request_is_done_under_the_same_key_after_the_payment(alice: Customer) -> None:
     owing(alice, S.RETENTION)
     body = reservation_body()
     assert alice.post("reservations", body, key="once").status_code == 402
@@ -152,7 +152,7 @@ def test_a_refused_request_is_done_under_the_same_key_after_the_payment(alice: P
     assert alice.post("reservations", body, key="once").status_code == 201
 
 
-def test_the_standing_is_told_with_its_deadlines(alice: Program) -> None:
+def test_the_standing_is_told_with_its_deadlines(alice: Customer) -> None:
     at = owing(alice, S.RETENTION)
     found = alice.get("standing").json()
     assert (found["state"], found["may_create"], found["amount_needed"]) == (
@@ -166,7 +166,7 @@ def test_the_standing_is_told_with_its_deadlines(alice: Program) -> None:
     )
 
 
-def test_a_tenant_that_never_owed_anything_is_normal(alice: Program) -> None:
+def test_a_tenant_that_never_owed_anything_is_normal(alice: Customer) -> None:
     found = alice.get("standing").json()
     assert (found["state"], found["may_create"], found["frozen"]) == ("normal", True, [])
     assert found["deadlines"] is None
@@ -182,7 +182,7 @@ def test_a_tenant_that_never_owed_anything_is_normal(alice: Program) -> None:
     ],
 )
 def test_every_page_says_so_with_the_zone_and_the_amount_for_who_may_see_money(
-    alice: Program, client: object, state: ArrearsState, title: str
+    alice: Customer, client: object, state: ArrearsState, title: str
 ) -> None:
     owing(alice, state)
     for role, sees_money in (("finance", True), ("viewer", False)):
@@ -198,14 +198,14 @@ def test_every_page_says_so_with_the_zone_and_the_amount_for_who_may_see_money(
 
 
 @pytest.mark.django_db
-def test_a_tenant_in_order_sees_no_banner(alice: Program, client: object) -> None:
+def test_a_tenant_in_order_sees_no_banner(alice: Customer, client: object) -> None:
     client.force_login(member(alice.organisation, "owner"))  # type: ignore[attr-defined]
     text = client.get("/t/alice/", headers={"Accept-Language": "en"}).content.decode()  # type: ignore[attr-defined]
     assert "arrears" not in text
 
 
 @pytest.mark.django_db
-def test_the_consoles_forms_are_refused_alike(alice: Program, client: object) -> None:
+def test_the_consoles_forms_are_refused_alike(alice: Customer, client: object) -> None:
     client.force_login(member(alice.organisation, "owner"))  # type: ignore[attr-defined]
     owing(alice, S.RETENTION)
     before = counted()
@@ -277,7 +277,9 @@ def test_no_funds_without_arrears_is_still_a_matter_of_quota(tmp_path: Path) -> 
 
 
 @pytest.mark.django_db
-def test_the_snapshot_says_who_is_frozen_and_who_is_carried(alice: Program, tmp_path: Path) -> None:
+def test_the_snapshot_says_who_is_frozen_and_who_is_carried(
+    alice: Customer, tmp_path: Path
+) -> None:
     tenant_id = alice.organisation.pk
     with operator_scope():
         Account.objects.filter(tenant_id=tenant_id).update(unbilled=Decimal("99999999"))
