@@ -17,7 +17,6 @@ from appliances.models import (
     ListingState,
     Version,
 )
-from billing.queries.arrears import refuse_in_arrears
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.nudge import after_commit
@@ -83,9 +82,6 @@ def deploy(
     (NotEnoughCapacity, PoolBusy) and billing's (ArrearsRefused, InsufficientFunds).
     """
     require(actor, Permission.DEPLOYMENT_CREATE, actor.tenant_id)
-    if actor.tenant_id is not None:
-        # Said before anything else is looked up; compute asks again for whoever acts.
-        refuse_in_arrears(actor.tenant_id, Permission.DEPLOYMENT_CREATE, now)
     _check_input(name=name, served=served_model_name, replicas=replicas, until=until, now=now)
     project = _project(actor, project_id)
     pool, reservation = _place(project, pool_code, reservation_id)
