@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from appliances.commands import interruptions, progress
 from appliances.models import Deployment, DeploymentState, Interruption
@@ -62,9 +63,9 @@ def assess(who: Customer, at: datetime) -> None:
 
 
 def both_obey(who: Customer, at: datetime) -> None:
-    """What the two sweeps have done for the tenant at an instant."""
+    """What the two sweeps have done for the tenant at an instant, said in English."""
     for obey in (freezing.obey, interruptions.obey):
-        with tenant_scope(who.organisation.pk):
+        with translation.override("en"), tenant_scope(who.organisation.pk):
             obey(tenant_id=who.organisation.pk, now=at)
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import translation
 
 from billing import arrears_tasks
 from billing.arrears import TRANSITIONS, ArrearsState, Figures, ResourceClass
@@ -507,12 +508,14 @@ def test_a_refusal_names_the_amount_the_deadline_and_the_way_out(alice: Organisa
     with tenant_scope(alice.pk), pytest.raises(InGrace) as refused:
         refuse_in_arrears(alice.pk, Permission.RESERVATION_CREATE, NOW + HOUR)
     error = refused.value
+    with translation.override("en"):
+        sentence, members = str(error), error.members
     assert (error.code, error.status) == ("arrears_grace", 402)
-    assert str(error) == (
+    assert sentence == (
         "The account is in arrears: 6.00 CNY are needed. What runs keeps running until "
         "2026-11-16 21:00 (Asia/Shanghai), but nothing new can be started."
     )
-    assert error.members == {
+    assert members == {
         "reason": "arrears",
         "state": "grace",
         "deadline": "2026-11-16T13:00:00+00:00",
