@@ -5,13 +5,14 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from appliances.commands import progress
+from appliances.commands import interruptions, progress
 from appliances.probing import probe as ask
 from appliances.queries import deployments
+from appliances.queries.interruptions import tenants_to_obey
 from common.clock import utc_now
 from common.nudge import after_commit
 from tenants.permissions import SYSTEM
-from tenants.scoping import operator_scope
+from tenants.scoping import operator_scope, tenant_scope
 
 READY_LOOKED_AT_EVERY = timedelta(seconds=30)
 NEXT_LOOK_SECONDS = 2
@@ -61,3 +62,13 @@ def sweep(**_: object) -> None:
     with operator_scope():
         for due in deployments.due_for_a_look(now=utc_now(), interval=READY_LOOKED_AT_EVERY):
             after_commit("appliances.look", deployment_id=due)
+        for tenant_id in tenants_to_obey():
+            after_commit("appliances.obey_arrears", tenant_id=tenant_id)
+
+
+@shared_task(name="appliances.obey_arrears")
+def obey_arrears(*, tenant_id: str, **_: object) -> None:
+    """Stop or start again what one tenant's standing asks for. Running it twice does it once."""
+    key = UUID(tenant_id)
+    with tenant_scope(key):
+        interruptions.obey(tenant_id=key, now=utc_now())

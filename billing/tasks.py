@@ -6,6 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from billing.arrears_tasks import reassess_arrears
 from billing.commands.accrual import accrue as accrue_tenant
 from billing.commands.invoices import due_month_end, issue_due_invoice
 from billing.commands.partitions import prepare_days
@@ -16,6 +17,9 @@ from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
 
 log = logging.getLogger(__name__)
+
+# Celery finds tasks in this module only.
+__all__ = ["accrue", "issue_due", "prepare_event_days", "reassess_arrears"]
 
 
 @shared_task(name="billing.accrue")

@@ -37,6 +37,11 @@ class DomainError(Exception):
     def __str__(self) -> str:
         return str(self.message) % self.params if self.params else str(self.message)
 
+    @property
+    def members(self) -> Mapping[str, object]:
+        """What a program is told beside the code; JSON values only."""
+        return {}
+
 
 class NotFound(DomainError):
     """Missing, or someone else's: the two are one answer."""

@@ -8,6 +8,7 @@ class ComputeConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here because models may be read only from now on.
-        from compute import meters  # noqa: PLC0415
+        from compute import meters, notices  # noqa: PLC0415
 
         meters.declare()
+        notices.declare_kinds()

@@ -11,7 +11,7 @@ from celery import shared_task
 
 from common.clock import utc_now
 from common.nudge import after_commit
-from compute.commands import activation, workload_driving
+from compute.commands import activation, freezing, workload_driving
 from compute.commands.accrual import accrue_reservation
 from compute.commands.holding import expire_holds
 from compute.commands.inventory import record_inventory, record_silence
@@ -28,7 +28,8 @@ from compute.engines.registry import engine_for
 from compute.locks import cluster_turn
 from compute.queries import sweeping
 from compute.queries.accrual import accruing
-from tenants.scoping import operator_scope
+from compute.queries.freezes import tenants_to_obey
+from tenants.scoping import operator_scope, tenant_scope
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +55,21 @@ def sweep(**_: object) -> None:
         clusters = sweeping.reachable_clusters()
         for task in ("compute.sync_cluster", "compute.observe_cluster", "compute.collect_usage"):
             _nudge(task, "cluster_id", clusters)
+        _nudge("compute.obey_arrears", "tenant_id", tenants_to_obey(now))
         after_commit("compute.accrue_reserved")
 
 
 def _nudge(task: str, name: str, ids: Iterable[object]) -> None:
     for one in ids:
         after_commit(task, **{name: one})
+
+
+@shared_task(name="compute.obey_arrears")
+def obey_arrears(*, tenant_id: str, **_: object) -> None:
+    """Take one tenant's freezes a step further. Running it twice takes it once."""
+    key = UUID(tenant_id)
+    with tenant_scope(key):
+        freezing.obey(tenant_id=key, now=utc_now())
 
 
 @shared_task(name="compute.drive_reservation")

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
+from billing.queries.arrears import standing_of
 from common.clock import utc_now
 from common.errors import DomainError, NotFound
 from common.trace import request_id
@@ -119,6 +120,8 @@ class TenantRoute:
             (place.code, place.name) for place in places
         )
         with tenant_scope(tenant.pk):
+            # The one reading more that every page costs: it must be on all of them.
+            request.arrears = standing_of(tenant.pk, utc_now())  # type: ignore[attr-defined]
             return _all_or_nothing(self.get_response, request)
 
 

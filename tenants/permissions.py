@@ -51,6 +51,7 @@ class Permission(StrEnum):
     PRICE_PUBLISH = "billing:price:publish"
     WALLET_TOP_UP = "billing:wallet:top_up"
     INVOICE_ISSUE = "billing:invoice:issue"
+    ARREARS_MANAGE = "billing:arrears:manage"
 
 
 P = Permission
@@ -111,7 +112,14 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
         }
     ),
     "finance": frozenset(
-        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE, P.FUNDS_HOLD}
+        _OPERATOR_READ
+        | {
+            P.PRICE_PUBLISH,
+            P.WALLET_TOP_UP,
+            P.INVOICE_ISSUE,
+            P.ARREARS_MANAGE,
+            P.FUNDS_HOLD,
+        }
     ),
     "admin": frozenset(
         _OPERATOR_READ
@@ -124,6 +132,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.PRICE_PUBLISH,
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
+            P.ARREARS_MANAGE,
             P.TENANT_OPERATE,
             P.FUNDS_HOLD,
         }

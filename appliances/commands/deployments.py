@@ -79,7 +79,7 @@ def deploy(
     Shape: give either ``reservation_id`` or ``pool_code``; ``until`` is a day from now by default
     and matters on demand only. The model name is the deployment's name where that can be one.
     Raises: NotFound, InvalidInput, NotOnThisChip, ModelNameTaken, and compute's refusals
-    (NotEnoughCapacity, PoolBusy) and billing's (InsufficientFunds).
+    (NotEnoughCapacity, PoolBusy) and billing's (ArrearsRefused, InsufficientFunds).
     """
     require(actor, Permission.DEPLOYMENT_CREATE, actor.tenant_id)
     _check_input(name=name, served=served_model_name, replicas=replicas, until=until, now=now)

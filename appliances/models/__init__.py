@@ -19,6 +19,7 @@ from appliances.models.deployment import (
     Deployment,
     DeploymentState,
 )
+from appliances.models.interruption import Interruption, InterruptionState
 
 __all__ = [
     "BILLED_STATES",
@@ -32,6 +33,8 @@ __all__ = [
     "Confidence",
     "Deployment",
     "DeploymentState",
+    "Interruption",
+    "InterruptionState",
     "LaunchProfile",
     "ListingState",
     "Resale",

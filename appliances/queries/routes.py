@@ -23,6 +23,7 @@ class Route:
     endpoint: str
     api: str
     ready_at: datetime
+    is_reserved: bool = False
 
 
 def route_snapshot() -> tuple[Route, ...]:
@@ -42,6 +43,7 @@ def route_snapshot() -> tuple[Route, ...]:
                 endpoint=row.endpoint.rstrip("/"),
                 api=row.version.appliance.api,
                 ready_at=row.ready_at or row.state_at,
+                is_reserved=row.reservation_id is not None,
             )
             for row in rows
         )

@@ -9,9 +9,10 @@ from django.db.models import DecimalField, F, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from billing.commands.arrears import reassess
 from billing.commands.ledger import book
 from billing.locks import lock_account
-from billing.models import Account, Invoice, InvoicePayment, LedgerKind
+from billing.models import Account, Invoice, InvoicePayment, LedgerKind, MoveCause
 from billing.money import FEN
 from billing.queries.wallet import Standing
 from common.errors import DomainError
@@ -43,6 +44,7 @@ def top_up(
 ) -> Standing:
     """Credit money received to the wallet, then pay open invoices from it, oldest first.
 
+    Arrears that this pays end in the same transaction.
     Locks: the account.
     Raises: PermissionRefused, AmountRefused, AccountBusy, KeyUsedDifferently.
     Idempotent: by key; the second call changes nothing.
@@ -68,6 +70,8 @@ def top_up(
             detail={"amount": str(amount), "reference": reference},
         )
         settle_open_invoices(tenant_id=tenant_id, now=now)
+        # In the same transaction: whoever sees the money sees that the arrears are over.
+        reassess(tenant_id=tenant_id, now=now, cause=MoveCause.PAID)
     return Standing.of(Account.objects.get(tenant_id=tenant_id))
 
 
@@ -90,6 +94,7 @@ def set_credit_limit(*, actor: Actor, tenant_id: UUID, amount: Decimal, now: dat
         tenant_id=tenant_id,
         detail={"from": str(account.credit_limit), "to": str(amount), "at": now.isoformat()},
     )
+    reassess(tenant_id=tenant_id, now=now, cause=MoveCause.OPERATOR)
     account.credit_limit = amount
     return Standing.of(account)
 

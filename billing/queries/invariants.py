@@ -120,6 +120,29 @@ INVARIANTS: dict[str, str] = {
                 lag(period_end) OVER (PARTITION BY tenant_id ORDER BY period_start) AS before
             FROM billing_invoice
         ) placed WHERE before IS NOT NULL AND before <> period_start""",
+    "a standing is where its history leads": """
+        SELECT standing.id::text, standing.state FROM billing_arrearsstanding standing
+        LEFT JOIN (
+            SELECT DISTINCT ON (tenant_id) tenant_id, to_state, at FROM billing_arrearsmove
+            ORDER BY tenant_id, sequence DESC
+        ) last USING (tenant_id)
+        WHERE standing.state <> coalesce(last.to_state, 'normal')
+            OR standing.state_at < last.at""",
+    "each move of a standing begins where the one before ended": """
+        SELECT id::text, from_state FROM (
+            SELECT id, from_state, sequence,
+                row_number() OVER history AS place,
+                coalesce(lag(to_state) OVER history, 'normal') AS before
+            FROM billing_arrearsmove
+            WINDOW history AS (PARTITION BY tenant_id ORDER BY sequence)
+        ) chained WHERE from_state <> before OR sequence <> place""",
+    "nobody in arrears is without a debt at the last assessment": """
+        SELECT id::text, state FROM billing_arrearsstanding
+        WHERE state IN ('grace', 'retention', 'released') AND amount_needed <= 0""",
+    "an invoice's due date follows its issue by the agreed days": """
+        SELECT invoice.number, due.due_at::text FROM billing_invoicedue due
+        JOIN billing_invoice invoice ON invoice.id = due.invoice_id
+        WHERE due.due_at <> invoice.issued_at + due.payment_days * interval '24 hours'""",
 }
 
 

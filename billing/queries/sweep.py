@@ -52,3 +52,27 @@ def tenants_to_invoice(month_end: datetime) -> tuple[UUID, ...]:
     with connection.cursor() as cursor:
         cursor.execute(TO_INVOICE, {"end": month_end})
         return tuple(tenant_id for (tenant_id,) in cursor.fetchall())
+
+
+# Everything that could move, and once an hour everybody: that is the forecast's reading.
+TO_REASSESS = """
+SELECT account.tenant_id FROM billing_account account
+JOIN tenants_organisation tenant ON tenant.id = account.tenant_id AND tenant.state <> 'closed'
+LEFT JOIN billing_arrearsstanding standing ON standing.tenant_id = account.tenant_id
+WHERE standing.id IS NULL OR standing.state <> 'normal'
+    OR standing.assessed_at <= %(now)s - interval '1 hour'
+    OR account.wallet - account.receivable + account.credit_limit - account.unbilled
+        < greatest(standing.warn_below, 0)
+    OR (account.receivable > 0 AND EXISTS (
+        SELECT FROM billing_invoicedue due
+        WHERE due.tenant_id = account.tenant_id AND due.due_at <= %(now)s
+    ))
+ORDER BY account.tenant_id
+"""
+
+
+def tenants_to_reassess(now: datetime) -> tuple[UUID, ...]:
+    """Tenants whose standing may have to move, or was last derived an hour ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(TO_REASSESS, {"now": now})
+        return tuple(tenant_id for (tenant_id,) in cursor.fetchall())

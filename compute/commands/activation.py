@@ -23,6 +23,7 @@ from compute.commands.reservation_moves import give_back, move, reservation_of
 from compute.commands.workload_moves import LIVE, ask_to_stop
 from compute.engines import ProjectSpec, ReservationObservation, ReservationSpec
 from compute.models import Cluster, Reservation, ReservationState, Workload
+from compute.queries.freezes import is_blocked
 from tenants.permissions import SYSTEM
 
 S = ReservationState
@@ -93,6 +94,8 @@ def _due(reservation: Reservation, now: datetime) -> bool:
         _fail(reservation, _("The period ended before the engine could activate it."), now)
         return False
     if reservation.state == S.CONFIRMED and reservation.starts_at <= now:
+        if is_blocked(reservation.tenant_id, now):
+            return False
         move(
             reservation,
             S.ACTIVATING,

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from billing.queries.arrears import refuse_in_arrears
 from common.errors import DomainError, NotFound
 from common.nudge import after_commit
 from compute.commands.activation import ending_fields
@@ -57,7 +58,7 @@ def submit(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation:
 
     Locks: the tenant's account, then the reservation.
     Idempotent: submitting again what waits for approval changes nothing.
-    Raises: NotFound, HoldExpired, InsufficientFunds, ReservationMoved.
+    Raises: NotFound, HoldExpired, ArrearsRefused, InsufficientFunds, ReservationMoved.
     """
     reservation = _own(actor, Permission.RESERVATION_CREATE, reservation_id)
     if reservation.state == S.AWAITING_APPROVAL:
@@ -66,6 +67,7 @@ def submit(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation:
         reservation.state == S.HELD and reservation.hold_expires_at <= now
     ):
         raise HoldExpired
+    refuse_in_arrears(reservation.tenant_id, Permission.RESERVATION_CREATE, now)
     set_money_aside(reservation, reservation.gross, actor=actor, now=now)
     return must_move(reservation, S.AWAITING_APPROVAL, actor=actor, submitted_at=now)
 
@@ -75,7 +77,7 @@ def approve(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation
     """Confirm a submitted reservation; it activates by itself when its period starts.
 
     Idempotent: approving again what is confirmed changes nothing.
-    Raises: NotFound, StartPassed, ReservationMoved.
+    Raises: NotFound, StartPassed, ArrearsRefused, ReservationMoved.
     """
     require(actor, Permission.RESERVATION_APPROVE)
     reservation = reservation_of(reservation_id)
@@ -83,6 +85,7 @@ def approve(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation
         return reservation
     if reservation.ends_at <= now:
         raise StartPassed
+    refuse_in_arrears(reservation.tenant_id, Permission.RESERVATION_CREATE, now)
     confirmed = must_move(
         reservation, S.CONFIRMED, actor=actor, decided_at=now, decided_by=actor.id
     )

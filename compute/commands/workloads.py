@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.commands.holds import set_hold
+from billing.queries.arrears import refuse_in_arrears
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.nudge import after_commit
@@ -79,10 +80,11 @@ def request_workload(
     Units: whole cards. On demand runs a day unless told, a week at most, and has its whole price
     set aside; in a reservation it costs nothing more and ends with it.
     Locks: the account, then the pool; work inside a reservation takes the reservation's profile.
-    Raises: PermissionRefused, NotFound, InvalidInput, ReservationNotActive, PoolNotSold,
-    PriceMissing, InsufficientFunds, PoolBusy, NotEnoughCapacity.
+    Raises: PermissionRefused, ArrearsRefused, NotFound, InvalidInput, ReservationNotActive,
+    PoolNotSold, PriceMissing, InsufficientFunds, PoolBusy, NotEnoughCapacity.
     """
     project = project_for(actor, Permission.DEPLOYMENT_CREATE, project_id)
+    refuse_in_arrears(project.tenant_id, Permission.DEPLOYMENT_CREATE, now)
     _check(argv, env, cards, health_path, reservation_id, pool_code)
     workload_id = uuid7()
     if reservation_id is not None:

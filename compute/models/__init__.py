@@ -9,6 +9,7 @@ from compute.models.capacity import (
     Segment,
 )
 from compute.models.chips import ChipModel, Confidence
+from compute.models.freezes import Freeze, FreezeState
 from compute.models.reservations import Reservation, ReservationState
 from compute.models.sites import Centre, Cluster, Node, NodeOrder, NodeState, OrderState, Pool
 from compute.models.workloads import EngineUsage, Kind, Workload, WorkloadState
@@ -22,6 +23,8 @@ __all__ = [
     "Cluster",
     "Confidence",
     "EngineUsage",
+    "Freeze",
+    "FreezeState",
     "Kind",
     "Node",
     "NodeOrder",

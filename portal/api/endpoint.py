@@ -25,6 +25,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from billing.queries.arrears import refuse_in_arrears
 from common.clock import utc_now
 from portal.api.authentication import KeyAuthentication
 from portal.api.fields import Strict
@@ -192,12 +193,16 @@ class Endpoint(APIView):
                 response = HttpResponse(replay.body, status=replay.status, content_type=JSON)
                 response["Idempotent-Replayed"] = "true"
                 return response
+            now = utc_now()
+            if operation.body is not None:
+                # Before its input is read, so that nothing is looked up for what cannot be done.
+                refuse_in_arrears(tenant_id, operation.permission, now)
             call = Call(
                 actor=actor,
                 tenant_id=tenant_id,
                 body=_body(operation, request),
                 query=_checked(operation.query, lambda: request.query_params.dict()),
-                now=utc_now(),
+                now=now,
             )
             result = handler(self, call, **path)
             if isinstance(result, Download):

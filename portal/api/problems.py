@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +30,8 @@ class Problem:
     errors: Sequence[FieldError] = ()
     retryable: bool = False
     retry_after_seconds: int | None = None
+    # What this kind of refusal says beside what all say; never one of their names.
+    members: Mapping[str, object] = field(default_factory=dict)
 
 
 class RateExceeded(exceptions.APIException):
@@ -59,6 +61,7 @@ def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
         "request_id": request_id.get(),
         "retryable": problem.retryable,
     }
+    document = {**problem.members, **document}
     body = json.dumps(document, ensure_ascii=False).encode()
     response = HttpResponse(body, status=problem.status, content_type=MEDIA_TYPE)
     wait = problem.retry_after_seconds or (1 if problem.retryable else None)
@@ -92,6 +95,7 @@ def _of_domain(error: Exception) -> Problem | None:
         detail=str(error),
         errors=error.errors,
         retryable=error.retryable,
+        members=error.members,
     )
 
 

@@ -52,13 +52,26 @@ PROBLEM: Document = {
         },
         "request_id": {"type": "string"},
         "retryable": {"type": "boolean"},
+        "reason": {"type": "string", "description": 'With 402 in arrears: "arrears".'},
+        "state": {"type": "string", "description": "With 402 in arrears: the standing's state."},
+        "deadline": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "With 402 in arrears: when the next harder step is taken.",
+        },
+        "amount_needed": {
+            "type": "string",
+            "description": "With 402 in arrears: what has to be paid in.",
+        },
+        "currency": {"type": "string", "description": "With 402 in arrears."},
+        "resolution": {"type": "string", "description": "With 402 in arrears: what to do."},
     },
 }
 
 REFUSALS = {
     "400": "The request could not be read, or a POST has no Idempotency-Key.",
     "401": "No key, or one that is not in force.",
-    "402": "There are not enough funds.",
+    "402": "There are not enough funds, or the account is in arrears.",
     "403": "The key does not hold the needed scope.",
     "404": "Missing, or someone else's: the two are one answer.",
     "406": "The answer is of a type that the request does not accept.",

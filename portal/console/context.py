@@ -21,6 +21,7 @@ from portal.console.navigation import (
 )
 from portal.console.preferences import theme_of
 from tenants.audit import request_id
+from tenants.permissions import Permission
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,15 @@ def shell(request: HttpRequest) -> Mapping[str, object]:
         "shell": frame,
         "navigation": _navigation(request),
         "tenant": getattr(request, "tenant", None),
+        "arrears": getattr(request, "arrears", None),
+        "may_pay": _may(request, Permission.WALLET_READ),
         "tenant_choices": _tenant_choices(request),
     }
+
+
+def _may(request: HttpRequest, permission: Permission) -> bool:
+    actor = getattr(request, "actor", None)
+    return actor is not None and permission in actor.permissions
 
 
 def zone_label(at: datetime) -> str:

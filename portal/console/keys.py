@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
+from billing.queries.arrears import refuse_in_arrears
 from common.clock import utc_now
 from common.errors import DomainError
 from portal.console.forms import (
@@ -97,6 +98,7 @@ def key_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
     require(request.actor, Permission.KEY_MANAGE, request.tenant.pk)
 
     def made() -> str:
+        refuse_in_arrears(request.tenant.pk, Permission.KEY_MANAGE, utc_now())
         said = checked(_form(request))
         scopes = USES[said["use"]][1] & request.actor.permissions
         _row, secret = create_key(

@@ -140,6 +140,7 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Invoices"), "ops:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
+            NavigationItem(_("Arrears"), "ops:arrears", "scale", Permission.TENANT_READ_ALL),
         ),
     ),
     NavigationGroup(

@@ -4,6 +4,7 @@ from django.urls import path
 
 from portal.console import (
     operator_approvals,
+    operator_arrears,
     operator_audit,
     operator_catalogue,
     operator_chips,
@@ -72,6 +73,19 @@ urlpatterns = [
         operator_invoices.invoice_document,
         name="invoice-document",
     ),
+    path("arrears/", operator_arrears.arrears_list, name="arrears"),
+    path("arrears/tiers/", operator_arrears.arrears_tiers, name="arrears-tiers"),
+    path("tenants/<str:code>/arrears/", operator_arrears.arrears_tenant, name="arrears-tenant"),
+    path("tenants/<str:code>/arrears/terms/", operator_arrears.arrears_terms, name="arrears-terms"),
+    path(
+        "tenants/<str:code>/arrears/exempt/", operator_arrears.arrears_exempt, name="arrears-exempt"
+    ),
+    path(
+        "tenants/<str:code>/arrears/exempt/end/",
+        operator_arrears.arrears_exempt_end,
+        name="arrears-exempt-end",
+    ),
+    path("tenants/<str:code>/arrears/delay/", operator_arrears.arrears_delay, name="arrears-delay"),
     path("pools/", operator_pools.pool_list, name="pool-list"),
     path("pools/<str:code>/", operator_pools.pool, name="pool"),
     path("pools/<str:code>/capacity/", operator_pools.pool_capacity, name="pool-capacity"),

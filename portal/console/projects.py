@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
+from billing.queries.arrears import refuse_in_arrears
 from common.clock import utc_now
 from common.errors import DomainError
 from portal.console.forms import add_refusal, address, checked, kept_idem, perform
@@ -42,6 +43,7 @@ def project_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
     require(request.actor, Permission.PROJECT_MANAGE, request.tenant.pk)
 
     def made() -> str:
+        refuse_in_arrears(request.tenant.pk, Permission.PROJECT_MANAGE, utc_now())
         said = checked(ProjectForm(request.POST))
         create_project(
             actor=request.actor,

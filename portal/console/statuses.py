@@ -65,6 +65,13 @@ STATUSES: dict[str, StatusLook] = {
     "issued": StatusLook("info", "file-invoice", _("Issued")),
     "paid": StatusLook("ok", "circle-check", _("Paid")),
     "overdue": StatusLook("bad", "alert-triangle", _("Overdue")),
+    # How a tenant stands with what it owes
+    "normal": StatusLook("ok", "circle-check", pgettext_lazy("arrears", "Normal")),
+    "warning": StatusLook("wait", "alert-triangle", pgettext_lazy("arrears", "Warning")),
+    "urgent": StatusLook("wait", "alert-triangle", pgettext_lazy("arrears", "Urgent")),
+    "grace": StatusLook("bad", "hourglass", pgettext_lazy("arrears", "Grace period")),
+    "retention": StatusLook("bad", "snowflake", pgettext_lazy("arrears", "Retention")),
+    "released": StatusLook("bad", "ban", pgettext_lazy("arrears", "Released")),
     # Movements of money
     "top_up": StatusLook("ok", "cash", _("Top-up")),
     "invoice": StatusLook("info", "file-invoice", _("Invoice")),

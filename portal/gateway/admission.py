@@ -41,18 +41,30 @@ def authenticate(runtime: Runtime, scope: Scope, now: datetime) -> Caller:
 def target_of(caller: Caller, body: dict[str, Any]) -> Target:
     """The model server for the model that the body names.
 
-    Raises: Refusal 400 without a model, 404 for an unknown one or another tenant's, 403.
+    Raises: Refusal 400 without a model, 402 while frozen for arrears, 404 for an unknown one or
+    another tenant's, 403.
     """
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise errors.malformed("The body must name a model.", "model")
     grant = caller.grant
     target = caller.snapshot.targets.get((grant.tenant_id, model))
+    refuse_frozen(caller, target)
     if target is None or grant.project_id not in (None, target.project_id):
         raise errors.unknown_model(model)
     if grant.allowed_models and model not in grant.allowed_models:
         raise errors.model_not_allowed(model)
     return target
+
+
+def refuse_frozen(caller: Caller, target: Target | None) -> None:
+    """A tenant in retention is told so, also of models that are stopped already.
+
+    Raises: Refusal 402, the same for every model the tenant does not have running.
+    """
+    frozen = caller.snapshot.frozen.get(caller.grant.tenant_id)
+    if frozen is not None and (target is None or target.resource_class in frozen.classes):
+        raise errors.in_arrears(frozen.code, frozen.amount_needed, frozen.until)
 
 
 def check_means(runtime: Runtime, caller: Caller) -> None:

@@ -41,8 +41,8 @@ class Current:
         if (
             saved is None
             or fresh.taken_at - saved.taken_at >= SAVE_AT_LEAST_EVERY
-            or (saved.grants, saved.targets, saved.spenders)
-            != (fresh.grants, fresh.targets, fresh.spenders)
+            or (saved.grants, saved.targets, saved.spenders, saved.frozen)
+            != (fresh.grants, fresh.targets, fresh.spenders, fresh.frozen)
         ):
             snapshots.save(fresh, self._path)
             self._saved = fresh

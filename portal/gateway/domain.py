@@ -7,10 +7,11 @@ from uuid import UUID
 from appliances.meters import TOKENS_IN, TOKENS_OUT
 from appliances.queries.routes import route_snapshot
 from billing.commands.usage import EventStatus, UsageEvent, record_usage
+from billing.queries.arrears import REFUSALS, carried_tenants, frozen_tenants
 from billing.queries.wallet import spend_snapshot
 from common.clock import utc_now
 from portal.gateway import snapshot as snapshots
-from portal.gateway.snapshot import Grant, Snapshot, Target
+from portal.gateway.snapshot import Frozen, Grant, Snapshot, Target
 from portal.gateway.spool import CallRecord
 from tenants.permissions import SYSTEM
 from tenants.queries.keys import key_snapshot
@@ -25,6 +26,7 @@ def take_snapshot() -> Snapshot:
     taken_at = utc_now()
     with operator_scope():
         keys, routes, spending = key_snapshot(), route_snapshot(), spend_snapshot()
+        carried, frozen = carried_tenants(taken_at), frozen_tenants(taken_at)
     return snapshots.build(
         taken_at=taken_at,
         grants=[
@@ -51,10 +53,21 @@ def take_snapshot() -> Snapshot:
                 endpoint=route.endpoint,
                 api=route.api,
                 ready_at=route.ready_at,
+                is_reserved=route.is_reserved,
             )
             for route in routes
         ],
-        spenders=[tenant for tenant, can_spend in spending.items() if can_spend],
+        # In arrears, what runs goes on being served until it is frozen; billing carries it.
+        spenders=[*(tenant for tenant, can_spend in spending.items() if can_spend), *carried],
+        frozen={
+            tenant: Frozen(
+                code=REFUSALS[arrears.state].code,
+                classes=frozenset(kind.value for kind in arrears.must_freeze),
+                amount_needed=str(arrears.amount_needed),
+                until=arrears.deadline,
+            )
+            for tenant, arrears in frozen.items()
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,19 @@ def no_budget() -> Refusal:
         "insufficient_quota",
         "The organisation has no funds left for model calls. Top up the wallet and try again.",
         type="insufficient_quota",
+        headers=NO_RETRY,
+    )
+
+
+def in_arrears(code: str, amount_needed: str, until: datetime | None) -> Refusal:
+    """The models are stopped because the organisation owes money; not a matter of quota."""
+    kept = f" What was stopped is kept until {until.isoformat()}." if until else ""
+    return Refusal(
+        402,
+        code,
+        f"The organisation is in arrears and its models are stopped: {amount_needed} CNY are "
+        f"needed. Top up the wallet to have them started again.{kept}",
+        type="arrears",
         headers=NO_RETRY,
     )
 

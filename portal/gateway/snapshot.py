@@ -17,6 +17,7 @@ from uuid import UUID
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 SALT = "portal.gateway.snapshot"
+ON_DEMAND, RESERVED = "on_demand", "reserved"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,25 @@ class Target:
     endpoint: str
     api: str
     ready_at: datetime
+    is_reserved: bool = False
+
+    @property
+    def resource_class(self) -> str:
+        return RESERVED if self.is_reserved else ON_DEMAND
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A tenant whose models are stopped for arrears.
+
+    Shape: ``classes`` are those stopped; ``code`` is the refusal's, ``until`` how long what was
+    stopped is kept (None once it was given up).
+    """
+
+    code: str
+    classes: frozenset[str]
+    amount_needed: str
+    until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,7 @@ class Snapshot:
     grants: Mapping[bytes, Grant]
     targets: Mapping[tuple[UUID, str], Target]
     spenders: frozenset[UUID] = field(default_factory=frozenset)
+    frozen: Mapping[UUID, Frozen] = field(default_factory=dict)
 
     def grant_for(self, secret: bytes) -> Grant | None:
         """Looked up by hash, so no comparison with a secret can leak its time."""
@@ -78,12 +99,14 @@ def build(
     grants: Iterable[tuple[bytes, Grant]],
     targets: Iterable[Target],
     spenders: Iterable[UUID],
+    frozen: Mapping[UUID, Frozen] | None = None,
 ) -> Snapshot:
     return Snapshot(
         taken_at=taken_at,
         grants=dict(grants),
         targets={(target.tenant_id, target.model): target for target in targets},
         spenders=frozenset(spenders),
+        frozen=dict(frozen or {}),
     )
 
 
@@ -141,10 +164,20 @@ def _dump(snapshot: Snapshot) -> str:
                     "endpoint": target.endpoint,
                     "api": target.api,
                     "ready_at": target.ready_at.isoformat(),
+                    "reserved": target.is_reserved,
                 }
                 for target in snapshot.targets.values()
             ],
             "spenders": sorted(str(tenant) for tenant in snapshot.spenders),
+            "frozen": {
+                str(tenant): {
+                    "code": one.code,
+                    "classes": sorted(one.classes),
+                    "amount_needed": one.amount_needed,
+                    "until": one.until.isoformat() if one.until else None,
+                }
+                for tenant, one in snapshot.frozen.items()
+            },
         }
     )
 
@@ -179,8 +212,19 @@ def _parse(content: Mapping[str, Any]) -> Snapshot:
                 endpoint=row["endpoint"],
                 api=row["api"],
                 ready_at=datetime.fromisoformat(row["ready_at"]),
+                # A file that an older gateway left says neither this nor who is frozen.
+                is_reserved=row.get("reserved", False),
             )
             for row in content["targets"]
         ],
         spenders=[UUID(tenant) for tenant in content["spenders"]],
+        frozen={
+            UUID(tenant): Frozen(
+                code=one["code"],
+                classes=frozenset(one["classes"]),
+                amount_needed=one["amount_needed"],
+                until=datetime.fromisoformat(one["until"]) if one["until"] else None,
+            )
+            for tenant, one in content.get("frozen", {}).items()
+        },
     )

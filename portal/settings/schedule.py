@@ -16,6 +16,7 @@ POKES = (
     Poke("appliances.sweep", 15),
     Poke("billing.accrue", 60),
     Poke("billing.issue_due", 600),
+    Poke("billing.reassess_arrears", 60),
     Poke("billing.prepare_days", 3600),
     Poke("tenants.sweep", 30),
     Poke("tenants.sweep_webhooks", 15),

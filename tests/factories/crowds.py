@@ -44,8 +44,8 @@ def of_tenant(tenant_id: object, invoice_id: object) -> tuple[Copies, ...]:
     """What a tenant has many of, other tenants, and the nodes."""
     own = f"tenant_id = '{tenant_id}'"
     billed = (
-        "series_id IN (SELECT series_id FROM billing_allocation piece JOIN billing_invoiceline line"
-        f" ON line.id = piece.line_id WHERE invoice_id = '{invoice_id}' AND position = 1)"
+        "series_id IN (SELECT series_id FROM billing_chargesegment JOIN billing_invoiceline line"
+        f" USING (charge_id) WHERE invoice_id = '{invoice_id}' AND position = 1)"
         " AND at < now() - interval '30 hours'"
     )
     paid_in = (
@@ -89,7 +89,7 @@ def of_tenant(tenant_id: object, invoice_id: object) -> tuple[Copies, ...]:
         Copies("billing_series", f"{own} AND meter = 'appliances.tokens_out'",
                {"id": f"{FAR} + n", "key": id_of("series"), "dimensions": tokens}),
         Copies("billing_usagebucket", f"{own} AND hour > now() - interval '1 day'",
-               {"series_id": f"{FAR} + n", "billed_quantity": "0"}),
+               {"series_id": f"{FAR} + n"}),
         Copies("billing_usageevent", f"{own} AND {billed}",
                {"key": id_of("event"), "event_id": "'event-' || n"}),
         Copies("billing_invoice", f"id = '{invoice_id}'",
@@ -108,7 +108,7 @@ def of_tenant(tenant_id: object, invoice_id: object) -> tuple[Copies, ...]:
 
 def crowd(copies: Sequence[Copies], first: int, last: int) -> None:
     """Bring each of the lists from so many more rows to so many more, and commit."""
-    tables = sorted({one.table for one in copies} | {"billing_allocation"})
+    tables = sorted({one.table for one in copies})
     down = [
         f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY; ALTER TABLE {table} DISABLE TRIGGER USER"
         for table in tables

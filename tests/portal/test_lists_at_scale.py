@@ -125,10 +125,10 @@ class Costs:
     def of(
         self, api: Sequence[str], pages: Sequence[str], operators: Sequence[str]
     ) -> dict[str, int]:
-        # A key's use is noted once a minute; that is no cost of a list.
-        self.api.get("wallet")
         found = {}
         for path in api:
+            # A key's use is noted once a minute; that is no cost of a list.
+            self.api.get("wallet")
             told = f"{path}{'&' if '?' in path else '?'}limit={SHOWN}".format(**self.words)
             with CaptureQueriesContext(connection) as seen:
                 answer = self.api.get(told)

@@ -51,6 +51,8 @@ ROWS = [
     _page("ops/catalogue/", P.CATALOGUE_READ),
     _page("ops/prices/", P.PRICE_READ),
     _page("ops/invoices/", P.INVOICE_READ),
+    _page("ops/arrears/", P.TENANT_READ_ALL),
+    _page("ops/tenants/<str:code>/arrears/", P.TENANT_READ_ALL, names=_tenant),
     _page("ops/audit/", P.AUDIT_READ),
     Row(
         "ops/jobs/",
@@ -81,6 +83,18 @@ ROWS = [
     _form("ops/tenants/<str:code>/invoice/", P.INVOICE_ISSUE, 422, names=_tenant),
     _form("ops/tenants/<str:code>/suspend/", P.TENANT_OPERATE, 422, names=_tenant),
     _form("ops/tenants/<str:code>/reactivate/", P.TENANT_OPERATE, 422, names=_tenant),
+    Row(
+        "ops/arrears/tiers/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.TENANT_READ_ALL)),
+            "POST": Expect(422, who=those_with(P.ARREARS_MANAGE)),
+        },
+    ),
+    _form("ops/tenants/<str:code>/arrears/terms/", P.ARREARS_MANAGE, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/arrears/exempt/", P.ARREARS_MANAGE, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/arrears/exempt/end/", P.ARREARS_MANAGE, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/arrears/delay/", P.ARREARS_MANAGE, 422, names=_tenant),
     _form("ops/tenants/<str:code>/visit/", P.TENANT_READ_ALL, 422, names=_tenant),
     # What stands on the centre's own rows is asked for by a name that nothing has.
     *(
