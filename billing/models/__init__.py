@@ -1,5 +1,13 @@
 """Usage, prices, money and invoices."""
 
+from billing.models.contracts import (
+    CONTRACT_TRANSITIONS,
+    Contract,
+    ContractState,
+    ContractTerm,
+    TermInterval,
+    TermKind,
+)
 from billing.models.invoices import (
     Charge,
     ChargeSegment,
@@ -20,7 +28,17 @@ from billing.models.ledger import (
     LedgerTransaction,
 )
 from billing.models.periods import BillingPeriod, PeriodState
-from billing.models.prices import Price, PriceVersion, TaxRate, VersionState
+from billing.models.prices import (
+    TAX_CHANGE_TRANSITIONS,
+    VERSION_TRANSITIONS,
+    Price,
+    PriceVersion,
+    SpotPrice,
+    TaxChange,
+    TaxChangeState,
+    TaxRate,
+    VersionState,
+)
 from billing.models.usage import (
     EventKey,
     RejectedEvent,
@@ -31,11 +49,17 @@ from billing.models.usage import (
 )
 
 __all__ = [
+    "CONTRACT_TRANSITIONS",
     "HOLD_TRANSITIONS",
+    "TAX_CHANGE_TRANSITIONS",
+    "VERSION_TRANSITIONS",
     "Account",
     "BillingPeriod",
     "Charge",
     "ChargeSegment",
+    "Contract",
+    "ContractState",
+    "ContractTerm",
     "EventKey",
     "Hold",
     "HoldState",
@@ -53,7 +77,12 @@ __all__ = [
     "PriceVersion",
     "RejectedEvent",
     "Series",
+    "SpotPrice",
+    "TaxChange",
+    "TaxChangeState",
     "TaxRate",
+    "TermInterval",
+    "TermKind",
     "UsageBatch",
     "UsageBucket",
     "UsageEvent",

@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.commands.prices import PriceLine, publish_version
+from billing.commands.prices import publish_version
 from billing.queries.desk import Change, PriceFact, changes, list_in_force, price_list
+from billing.queries.price_faults import PriceLine
 from billing.queries.prices import versions
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput, NotFound
