@@ -34,6 +34,7 @@ class Permission(StrEnum):
     USAGE_READ = "billing:usage:read"
     USAGE_INGEST = "billing:usage:ingest"
     PRICE_READ = "billing:price:read"
+    CONTRACT_READ = "billing:contract:read"
     WALLET_READ = "billing:wallet:read"
     FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
@@ -46,6 +47,7 @@ class Permission(StrEnum):
     CHIP_MANAGE = "compute:chip:manage"
     CATALOGUE_MANAGE = "appliances:catalogue:manage"
     PRICE_PUBLISH = "billing:price:publish"
+    CONTRACT_MANAGE = "billing:contract:manage"
     WALLET_TOP_UP = "billing:wallet:top_up"
     INVOICE_ISSUE = "billing:invoice:issue"
 
@@ -75,7 +77,7 @@ _DEVELOPER = _VIEWER | {
     # Reserving and deploying promise money: whoever may do those may place a hold.
     P.FUNDS_HOLD,
 }
-_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ}
+_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.CONTRACT_READ}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
@@ -106,7 +108,14 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
         }
     ),
     "finance": frozenset(
-        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE, P.FUNDS_HOLD}
+        _OPERATOR_READ
+        | {
+            P.PRICE_PUBLISH,
+            P.CONTRACT_MANAGE,
+            P.WALLET_TOP_UP,
+            P.INVOICE_ISSUE,
+            P.FUNDS_HOLD,
+        }
     ),
     "admin": frozenset(
         _OPERATOR_READ
@@ -117,6 +126,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.CHIP_MANAGE,
             P.CATALOGUE_MANAGE,
             P.PRICE_PUBLISH,
+            P.CONTRACT_MANAGE,
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
             P.TENANT_OPERATE,

@@ -15,15 +15,9 @@ from billing.commands.prices import (
     write_lines,
 )
 from billing.models import Price, PriceVersion, VersionState
-from billing.queries.price_faults import (
-    PriceLine,
-    coverage_faults,
-    line_faults,
-    naming_faults,
-    overlap_faults,
-    time_faults,
-)
+from billing.queries.price_faults import PriceLine, line_faults, naming_faults, time_faults
 from billing.queries.price_lines import lines_of
+from billing.queries.price_review import publishing_faults
 from common.errors import DomainError, FieldError, NotFound
 from tenants.audit import record
 from tenants.permissions import Actor, Permission, PermissionRefused, require
@@ -225,14 +219,7 @@ def publish_draft(*, actor: Actor, version_id: UUID, now: datetime) -> PriceVers
 
 
 def _refuse_faults(version: PriceVersion, now: datetime) -> None:
-    lines = lines_of(version.pk)
-    errors = [
-        *time_faults(version.effective_at, now),
-        *line_faults(lines),
-        *naming_faults(lines),
-        *overlap_faults(lines),
-        *coverage_faults(lines, now),
-    ]
+    errors = publishing_faults(version, now)
     if errors:
         raise PriceListRefused(errors=errors)
 
