@@ -13,6 +13,7 @@ from billing.pricing import Terms
 from billing.pricing.agreed import AgreedTerm
 from billing.pricing.stored import tiers_of
 from common.errors import NotFound
+from common.paging import Page, in_order
 from tenants.permissions import Actor, Permission, require
 
 
@@ -118,3 +119,15 @@ def contract(*, actor: Actor, tenant_id: UUID, contract_id: UUID) -> Contract:
     if not wanted:
         raise NotFound
     return wanted[0]
+
+
+def contract_page(
+    *, actor: Actor, tenant_id: UUID, cursor: str | None = None, limit: int = 50
+) -> Page[Contract]:
+    """A tenant's contracts by number, a page at a time. Raises: PermissionRefused, InvalidInput."""
+    rows = sorted(contracts(actor=actor, tenant_id=tenant_id), key=_number)
+    return in_order(rows, _number, cursor=cursor, limit=limit)
+
+
+def _number(contract: Contract) -> str:
+    return contract.number

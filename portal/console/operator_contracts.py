@@ -223,7 +223,8 @@ def contract_step(request: ActorRequest, code: str, contract_id: UUID, step: str
         return shown(InvalidInput())
 
     def effect() -> str:
-        about = {
+        # The commands differ in what else they take, so the shared part is a dict.
+        about: dict[str, Any] = {
             "actor": request.actor,
             "tenant_id": organisation.pk,
             "contract_id": contract_id,

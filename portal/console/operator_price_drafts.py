@@ -32,7 +32,6 @@ from portal.console.operator_price_forms import (
     price_line,
     tiers_in,
 )
-from portal.console.wording import PRICE_PARTS
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
 from tenants.permissions import Permission
@@ -63,9 +62,7 @@ def version_page(
     context = {
         "version": version,
         "prices": prices,
-        "changes": [
-            (one, [PRICE_PARTS[part] for part in one.parts]) for one in difference
-        ],
+        "changes": difference,
         "is_first": earlier is None,
         "before": earlier,
         "is_open": is_open,
@@ -75,9 +72,7 @@ def version_page(
         "faults": publishing_faults(version, now) if is_open else (),
         "affected": affected_contracts(difference, version.effective_at) if is_open else (),
         "now": now,
-        "form": VersionForm(
-            initial={"title": version.title, "effective_at": version.effective_at}
-        ),
+        "form": VersionForm(initial={"title": version.title, "effective_at": version.effective_at}),
         "import_form": ImportForm(),
         "note_form": NoteForm(),
         "crumbs": [Crumb(_("Price book"), reverse("ops:price-book"))],

@@ -117,9 +117,7 @@ class TaxChangeForm(forms.Form):
     percent = forms.DecimalField(
         label=_("Rate in per cent"), min_value=0, max_value=99, max_digits=6, decimal_places=3
     )
-    starts_at = CentreInstantField(
-        label=_("In force from"), help_text=_("A whole hour, not past.")
-    )
+    starts_at = CentreInstantField(label=_("In force from"), help_text=_("A whole hour, not past."))
     title_en = forms.CharField(label=_("Name in English"), max_length=100)
     title_zh = forms.CharField(label=_("Name in Chinese"), max_length=100)
     reason = forms.CharField(label=_("Reason"), max_length=500)
@@ -129,9 +127,7 @@ class SpotForm(forms.Form):
     """A spot price from an hour on."""
 
     sku = forms.ChoiceField(label=_("SKU"))
-    starts_at = CentreInstantField(
-        label=_("In force from"), help_text=_("A whole hour, not past.")
-    )
+    starts_at = CentreInstantField(label=_("In force from"), help_text=_("A whole hour, not past."))
     unit_price = forms.DecimalField(
         label=_("Net in CNY"), min_value=0, max_digits=30, decimal_places=15
     )

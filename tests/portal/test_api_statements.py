@@ -86,6 +86,7 @@ LISTS: list[tuple[str, Callable[[Customer, int, int], None], dict[str, str]]] = 
     ("invoices", invoices, {}),
     ("appliances", nothing, {}),
     ("prices", nothing, {}),
+    ("contracts", nothing, {}),
 ]
 
 

@@ -29,6 +29,7 @@ LISTS = (
     "usage/?by=project",
     "invoices/",
     "wallet/",
+    "prices/",
     "keys/",
     "members/",
     "projects/",
