@@ -119,15 +119,16 @@ def test_the_second_person_sees_the_difference_and_the_contracts_it_touches() ->
     changed["unit_price"] = "1.10"
     assert browser.post(f"{page}price/?sku=tokens.in", changed).status_code == 302
     assert browser.post(f"{page}step/submit/").status_code == 302
-    seen = signed_in("admin").get(page).content.decode()
+    second = signed_in("admin")
+    seen = second.get(page).content.decode()
     assert "+10.0" in seen
     assert "HT-2026-1" in seen
     assert "step/publish/" in seen
     own = browser.get(page).content.decode()
     assert "step/publish/" not in own
-    back = signed_in("admin").post(f"{page}step/return/", {"note": ""})
+    back = second.post(f"{page}step/return/", {"note": ""})
     assert back.status_code == 422
-    back = signed_in("admin").post(f"{page}step/return/", {"note": "Too dear."})
+    back = second.post(f"{page}step/return/", {"note": "Too dear."})
     assert back.status_code == 302
     assert "Too dear." in browser.get(page).content.decode()
     assert browser.post(f"{page}step/discard/").status_code == 302
@@ -232,8 +233,9 @@ def test_a_contract_is_drafted_agreed_and_ended_on_its_pages() -> None:
     assert browser.post(f"{one}end/", {"end_at": hour(1), "idem": "seven"}).status_code == 302
     with operator_scope():
         assert Contract.objects.get().state == "ended"
-    assert signed_in("support").get(one).status_code == 200
-    assert signed_in("support").post(one, {**term, "idem": "eight"}).status_code == 403
+    support = signed_in("support")
+    assert support.get(one).status_code == 200
+    assert support.post(one, {**term, "idem": "eight"}).status_code == 403
 
 
 def test_members_see_what_they_pay_and_those_of_money_why() -> None:
