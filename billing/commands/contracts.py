@@ -11,8 +11,16 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing import meters
+from billing.commands.accrual import refresh_unbilled
 from billing.locks import lock_account
-from billing.models import Contract, ContractState, ContractTerm, TermInterval, TermKind
+from billing.models import (
+    Contract,
+    ContractState,
+    ContractTerm,
+    TaxRate,
+    TermInterval,
+    TermKind,
+)
 from billing.money import CURRENCY
 from billing.pricing import MODELS, Terms, Tier, terms_faults
 from billing.pricing.stored import tier_rows
@@ -46,6 +54,7 @@ class TermLine:
     tiers: tuple[Tier, ...] = ()
     amount: Decimal | None = None
     interval: str = ""
+    tax_code: str = ""
 
 
 class ContractRefused(DomainError):
@@ -169,6 +178,7 @@ def add_term(*, actor: Actor, tenant_id: UUID, contract_id: UUID, term: TermLine
         tiers=tier_rows(term.tiers),
         amount=term.amount,
         interval=term.interval,
+        tax_code=term.tax_code,
         starts_at=term.starts_at,
         ends_at=term.ends_at,
     )
@@ -226,6 +236,7 @@ def activate_contract(
         )
     if not moved:
         raise ContractNotDraft
+    refresh_unbilled(tenant_id=tenant_id, now=now)
     _told(actor, "activated", contract)
     contract.refresh_from_db()
     return contract
@@ -262,6 +273,7 @@ def end_contract(
     )
     if not moved:
         raise ContractNotActive
+    refresh_unbilled(tenant_id=tenant_id, now=now)
     _told(actor, "ended", contract, ends_at=ends_at.isoformat())
     contract.refresh_from_db()
     return contract
@@ -364,6 +376,8 @@ def _amount_faults(term: TermLine) -> list[FieldError]:
     ):
         text = _("A minimum is for each month; committed spend is for each month or all of it.")
         errors.append(FieldError("/interval", "interval", text))
+    if not TaxRate.objects.filter(tax_code=term.tax_code).exists():
+        errors.append(FieldError("/tax_code", "tax_code", _("There is no such tax code.")))
     return errors
 
 

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('tiers', models.JSONField(default=list)),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=18, null=True)),
                 ('interval', models.CharField(blank=True, choices=[('month', 'Each month'), ('term', 'The whole period')], max_length=10)),
+                ('tax_code', models.CharField(blank=True, max_length=40)),
                 ('starts_at', models.DateTimeField()),
                 ('ends_at', models.DateTimeField()),
                 ('in_force', django.contrib.postgres.fields.ranges.DateTimeRangeField(editable=False, null=True)),
@@ -187,7 +188,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='contractterm',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__isnull', True), ('discount_percent__gt', 0), ('discount_percent__lte', 100), ('kind', 'discount'), ('unit_price__isnull', True)), models.Q(('amount__isnull', True), ('discount_percent__isnull', True), ('kind', 'price'), ('unit_price__gte', 0), ('unit_quantity__gt', 0)), models.Q(('amount__gt', 0), ('discount_percent__isnull', True), ('interval__in', ['month', 'term']), ('kind__in', ['minimum', 'commitment']), ('match', {}), ('meter', ''), ('sku', ''), ('unit_price__isnull', True)), _connector='OR'), name='billing_contractterm_kind_whole'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__isnull', True), ('discount_percent__gt', 0), ('discount_percent__lte', 100), ('kind', 'discount'), ('unit_price__isnull', True)), models.Q(('amount__isnull', True), ('discount_percent__isnull', True), ('kind', 'price'), ('unit_price__gte', 0), ('unit_quantity__gt', 0)), models.Q(('amount__gt', 0), ('discount_percent__isnull', True), ('interval__in', ['month', 'term']), ('kind__in', ['minimum', 'commitment']), ('match', {}), ('meter', ''), ('sku', ''), ('tax_code__gt', ''), ('unit_price__isnull', True)), _connector='OR'), name='billing_contractterm_kind_whole'),
         ),
         migrations.AddConstraint(
             model_name='contractterm',

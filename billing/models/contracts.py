@@ -79,8 +79,8 @@ class ContractTerm(TenantOwned):
     """One agreed thing over a half-open stretch of whole hours.
 
     Shape: discounts and prices name what they are for (``meter``, ``sku``, ``match``; empty is
-    all); minimum and commitment carry ``amount`` and ``interval``. ``in_force`` is kept by the
-    database from the contract's state; None while the contract is a draft.
+    all); minimum and commitment carry ``amount``, ``interval`` and ``tax_code``. ``in_force`` is
+    kept by the database from the contract's state; None while the contract is a draft.
     Units: ``discount_percent`` of the list price; ``amount`` net CNY.
     """
 
@@ -96,6 +96,7 @@ class ContractTerm(TenantOwned):
     tiers = models.JSONField(default=list)
     amount = models.DecimalField(max_digits=18, decimal_places=2, null=True)
     interval = models.CharField(max_length=10, choices=TermInterval.choices, blank=True)
+    tax_code = models.CharField(max_length=40, blank=True)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     in_force = DateTimeRangeField(null=True, editable=False)
@@ -121,6 +122,7 @@ class ContractTerm(TenantOwned):
                     kind__in=[TermKind.MINIMUM, TermKind.COMMITMENT],
                     amount__gt=0,
                     interval__in=TermInterval.values,
+                    tax_code__gt="",
                     discount_percent__isnull=True,
                     unit_price__isnull=True,
                     meter="",

@@ -12,25 +12,10 @@ from billing.models import Contract, ContractTerm, TermKind
 from billing.pricing import Terms
 from billing.pricing.agreed import AgreedTerm
 from billing.pricing.stored import tiers_of
+from billing.trueup import SpendTerm
 from common.errors import NotFound
 from common.paging import Page, in_order
 from tenants.permissions import Actor, Permission, require
-
-
-@dataclass(frozen=True)
-class SpendTerm:
-    """An amount to reach over each month or over the whole term, in its half-open stretch.
-
-    Units: ``amount`` net CNY.
-    """
-
-    id: UUID
-    contract_number: str
-    kind: str
-    interval: str
-    amount: Decimal
-    starts_at: datetime
-    ends_at: datetime
 
 
 @dataclass(frozen=True)
@@ -85,8 +70,10 @@ def _spend(term: ContractTerm) -> SpendTerm:
         kind=term.kind,
         interval=term.interval,
         amount=term.amount or Decimal(0),
+        tax_code=term.tax_code,
         starts_at=term.in_force.lower,
         ends_at=term.in_force.upper,
+        agreed_ends_at=term.ends_at,
     )
 
 

@@ -14,6 +14,7 @@ from billing import meters
 from billing.commands import contracts as agree
 from billing.pricing import MODELS
 from billing.queries.contracts import contract, contracts
+from billing.queries.prices import tax_rates
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput, NotFound
 from common.period import floor_hour
@@ -84,8 +85,12 @@ class TermForm(forms.Form):
         choices=[*EMPTY, *TERM_INTERVALS.items()],
     )
 
+    tax_code = forms.ChoiceField(label=gettext_lazy("Tax code"), required=False)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # passed on to Django's own
         super().__init__(*args, **kwargs)
+        codes = dict.fromkeys(rate.tax_code for rate in tax_rates())
+        self.fields["tax_code"].choices = [*EMPTY, *((code, code) for code in codes)]  # type: ignore[attr-defined]  # a choice field
         self.fields["meter"].choices = [  # type: ignore[attr-defined]  # a choice field
             *EMPTY,
             *((code, f"{one.title} ({code})") for code, one in sorted(meters.declared().items())),

@@ -60,6 +60,11 @@ def fixed(price: str, **changed: Any) -> TermLine:
     return replace(term, **changed)
 
 
+def spend(amount: str, kind: str = "commitment", **changed: Any) -> TermLine:
+    term = TermLine(kind, FROM, TO, amount=Decimal(amount), interval="month", tax_code="it_service")
+    return replace(term, **changed)
+
+
 def drafted(tenant: Organisation, *terms: TermLine, number: str = "HT-1") -> UUID:
     with operator_scope():
         contract = agree.draft_contract(
@@ -217,14 +222,15 @@ def test_a_contract_never_reaches_into_a_closed_period(
         (fixed("1", sku=""), "subject"),
         (fixed("1", model="spot"), "model"),
         (fixed("1", model="volume"), "tiers"),
-        (TermLine("minimum", FROM, TO, amount=Decimal(0), interval="month"), "amount"),
-        (TermLine("minimum", FROM, TO, amount=Decimal(1), interval="term"), "interval"),
-        (TermLine("commitment", FROM, TO, amount=Decimal("Infinity"), interval="term"), "amount"),
+        (spend("0", "minimum"), "amount"),
+        (spend("1", "minimum", interval="term"), "interval"),
+        (spend("1", tax_code="none"), "tax_code"),
+        (spend("Infinity"), "amount"),
         (TermLine("gift", FROM, TO), "kind"),
     ],
 )
 def test_a_wrong_term_does_not_enter_a_contract(
-    alice: Organisation, term: TermLine, code: str
+    alice: Organisation, prices: PriceVersion, term: TermLine, code: str
 ) -> None:
     contract_id = drafted(alice)
     with pytest.raises(agree.ContractRefused) as refused, operator_scope():
@@ -320,8 +326,7 @@ def test_a_tenant_reads_what_was_agreed_with_it_and_writes_nothing(
 def test_what_was_agreed_is_read_in_one_statement(
     alice: Organisation, prices: PriceVersion, django_assert_num_queries: Any
 ) -> None:
-    spend = TermLine("commitment", FROM, TO, amount=Decimal(100), interval="term")
-    activate(alice, drafted(alice, discount("10"), fixed("1"), spend))
+    activate(alice, drafted(alice, discount("10"), fixed("1"), spend("100", interval="term")))
     with tenant_scope(alice.pk), django_assert_num_queries(1):
         found = agreements(alice.pk)
     assert (len(found.rates), [str(one.amount) for one in found.spends]) == (2, ["100.00"])
