@@ -17,7 +17,7 @@ def book_facts(uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = ()) -
     """The lists in force while these were used, the quoted prices and the tax table.
 
     Shape: ``agreed`` are the contract terms of the tenant whose use it is.
-    Four statements at most, and one more where a list has spot prices.
+    Three statements at most, and one more where a list has spot prices.
     """
     rows = tuple(uses)
     quoted = {use.quoted_price_id for use in rows if use.quoted_price_id is not None}
@@ -27,10 +27,10 @@ def book_facts(uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = ()) -
     in_force = published.filter(effective_at__lte=first).order_by("-effective_at")[:1]
     since = Coalesce(Subquery(in_force.values("effective_at")), Value(first))
     relevant = published.filter(effective_at__gte=since)
-    versions = tuple(
-        VersionFact(version.effective_at, tuple(_fact(price) for price in version.prices.all()))
-        for version in relevant.order_by("effective_at").prefetch_related("prices")
-    )
+    prices: dict[datetime, list[PriceFact]] = {}
+    for price in Price.objects.filter(version__in=relevant).select_related("version"):
+        prices.setdefault(price.version.effective_at, []).append(_fact(price))
+    versions = tuple(VersionFact(at, tuple(prices[at])) for at in sorted(prices))
     by_quote = {price.pk: _fact(price) for price in Price.objects.filter(pk__in=quoted)}
     listed = [*by_quote.values(), *(price for version in versions for price in version.prices)]
     return PriceBookFacts(

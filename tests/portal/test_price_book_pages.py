@@ -20,8 +20,8 @@ from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories import desk
 from tests.factories.compute import ENGINES, make_catalogue, make_tenant
+from tests.factories.program import Program, program
 from tests.factories.tenants import member
-from tests.portal.api_client import Program, program
 from tests.portal.operator_stage import minute, signed_in
 
 pytestmark = pytest.mark.django_db
