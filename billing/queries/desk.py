@@ -63,8 +63,8 @@ class Change:
 
     @property
     def share(self) -> Decimal | None:
-        """The change as a share of the price before."""
-        if not self.before or self.after is None:
+        """The change as a share of the price before; None where tiers have no one price."""
+        if not self.before or self.after is None or "tiers" in self.parts:
             return None
         return (self.after - self.before) / self.before
 

@@ -1,5 +1,6 @@
 """One version of the price book: what it changed, and while it is a draft, editing it."""
 
+from typing import Protocol
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -39,6 +40,13 @@ from tenants.permissions import Permission
 VERSION = "console/operator/price_version.html"
 PRICE = "console/operator/price_edit.html"
 CSV = "text/csv; charset=utf-8"
+
+
+class Version(Protocol):
+    """What the page of a price needs of its version; the portal does not know the model."""
+
+    pk: UUID
+    title: str
 
 
 @require_safe
@@ -113,16 +121,18 @@ def price_edit(request: ActorRequest, version_id: UUID) -> HttpResponse:
     if sku and line is None:
         raise NotFound
     if request.method != "POST":
-        stored = {name: getattr(line, name) for name in PriceForm.base_fields} if line else None
+        stored = {name: getattr(line, name) for name in PriceForm.base_fields} if line else {}
+        if line is not None:
+            stored["unit_price"] = f"{line.unit_price.normalize():f}"
         rows = [vars(tier) for tier in line.tiers] if line else []
         form = PriceForm(initial=stored)
-        return _price_page(request, version_id, sku, form, TierFormSet(initial=rows, prefix="tier"))
+        return _price_page(request, version, sku, form, TierFormSet(initial=rows, prefix="tier"))
     form = PriceForm(request.POST)
     formset = TierFormSet(request.POST, prefix="tier")
 
     def shown(refusal: DomainError) -> HttpResponse:
         add_refusal(form, refusal)
-        return _price_page(request, version_id, sku, form, formset, refusal)
+        return _price_page(request, version, sku, form, formset, refusal)
 
     if not form.is_valid() or not formset.is_valid():
         return shown(InvalidInput())
@@ -139,21 +149,21 @@ def price_edit(request: ActorRequest, version_id: UUID) -> HttpResponse:
 
 def _price_page(
     request: ActorRequest,
-    version_id: UUID,
+    version: Version,
     sku: str,
     form: PriceForm,
     formset: object,
     refusal: DomainError | None = None,
 ) -> HttpResponse:
     context = {
-        "version_id": version_id,
+        "version_id": version.pk,
         "sku": sku,
         "form": form,
         "tiers": formset,
         "tiered": [name for name, model in MODELS.items() if model.has_tiers],
         "crumbs": [
             Crumb(_("Price book"), reverse("ops:price-book")),
-            Crumb(_("Price list"), _address(version_id)),
+            Crumb(version.title or _("Price list"), _address(version.pk)),
         ],
     }
     return render_page(request, PRICE, context, refusal=refusal)
