@@ -88,8 +88,8 @@ def read_price_csv(content: bytes) -> tuple[PriceLine, ...]:
         try:
             lines.append(_line(cells))
         except (ValueError, InvalidOperation):
-            text = _("Row %(row)d cannot be read.") % {"row": number}
-            errors.append(FieldError(f"/file/{number}", "row", text))
+            told = _("Row %(row)d cannot be read.") % {"row": number}
+            errors.append(FieldError(f"/file/{number}", "row", told))
     if errors:
         raise PriceFileRefused(errors=errors[:MOST_ERRORS])
     return tuple(lines)

@@ -48,7 +48,9 @@ def agreements(tenant_id: UUID) -> Agreements:
 
 
 def _rate(term: ContractTerm) -> AgreedTerm:
-    fixed = term.unit_price is not None and term.unit_quantity is not None
+    fixed = None
+    if term.unit_price is not None and term.unit_quantity is not None:
+        fixed = Terms(term.unit_price, term.unit_quantity, tiers_of(term.tiers))
     return AgreedTerm(
         id=term.pk,
         contract_number=term.contract.number,
@@ -59,7 +61,7 @@ def _rate(term: ContractTerm) -> AgreedTerm:
         ends_at=term.in_force.upper,
         discount_percent=term.discount_percent,
         model=term.model,
-        terms=Terms(term.unit_price, term.unit_quantity, tiers_of(term.tiers)) if fixed else None,
+        terms=fixed,
     )
 
 

@@ -69,8 +69,9 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     charges = rate(planned, counted, _booked(tenant_id, planned))
     lines = lines_of(charges)
     lacking = _true_ups(tenant_id, agreed, lines, until)
-    net = sum((line.net for line in (*lines, *lacking)), Decimal(0))
-    tax = sum((line.tax for line in (*lines, *lacking)), Decimal(0))
+    amounts = [(one.net, one.tax) for one in lines] + [(one.net, one.tax) for one in lacking]
+    net = sum((net for net, _tax in amounts), Decimal(0))
+    tax = sum((tax for _net, tax in amounts), Decimal(0))
     return Draft(
         currency=CURRENCY,
         period_start=start,

@@ -109,7 +109,7 @@ def naming_faults(lines: Sequence[PriceLine]) -> list[FieldError]:
 
 def overlap_faults(lines: Sequence[PriceLine]) -> list[FieldError]:
     """Pairs of prices that one use could match equally well; a price of both at once decides."""
-    errors = []
+    errors: list[FieldError] = []
     by_meter: dict[str, list[tuple[int, PriceLine]]] = {}
     for index, line in enumerate(lines):
         by_meter.setdefault(line.meter, []).append((index, line))

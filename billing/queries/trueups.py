@@ -57,7 +57,7 @@ def rated_true_ups(
     closed = [one for term in terms for one in intervals(term, zone) if one.counted.end <= until]
     if not closed:
         return ()
-    values = {
+    values: dict[str, str | UUID | datetime | list[str]] = {
         "zone": zone,
         "tenant": tenant_id,
         "start": min(one.counted.start for one in closed),
