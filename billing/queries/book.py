@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Subquery, Value
+from django.db.models import Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from billing.models import Price, PriceVersion, SpotPrice, TaxRate, VersionState
@@ -17,7 +17,7 @@ def book_facts(uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = ()) -
     """The lists in force while these were used, the quoted prices and the tax table.
 
     Shape: ``agreed`` are the contract terms of the tenant whose use it is.
-    Three statements at most, and one more where a list has spot prices.
+    Two statements, and one more where a list has spot prices.
     """
     rows = tuple(uses)
     quoted = {use.quoted_price_id for use in rows if use.quoted_price_id is not None}
@@ -27,11 +27,14 @@ def book_facts(uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = ()) -
     in_force = published.filter(effective_at__lte=first).order_by("-effective_at")[:1]
     since = Coalesce(Subquery(in_force.values("effective_at")), Value(first))
     relevant = published.filter(effective_at__gte=since)
+    wanted = Price.objects.filter(Q(version__in=relevant) | Q(pk__in=quoted))
     prices: dict[datetime, list[PriceFact]] = {}
-    for price in Price.objects.filter(version__in=relevant).select_related("version"):
+    for price in wanted.select_related("version"):
         prices.setdefault(price.version.effective_at, []).append(_fact(price))
-    versions = tuple(VersionFact(at, tuple(prices[at])) for at in sorted(prices))
-    by_quote = {price.pk: _fact(price) for price in Price.objects.filter(pk__in=quoted)}
+    # A quoted price may be of an older list, which itself prices nothing any more.
+    oldest = max((at for at in prices if at <= first), default=first)
+    versions = tuple(VersionFact(at, tuple(prices[at])) for at in sorted(prices) if at >= oldest)
+    by_quote = {one.id: one for facts in prices.values() for one in facts if one.id in quoted}
     listed = [*by_quote.values(), *(price for version in versions for price in version.prices)]
     return PriceBookFacts(
         versions=versions,

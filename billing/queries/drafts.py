@@ -53,7 +53,7 @@ EMPTY = Plan((), (), {})
 def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """What is used, up to the hours starting before ``until``, and stands on no invoice yet.
 
-    Eight statements at most, however much was used, one more where a list has spot prices, and
+    Seven statements at most, however much was used, one more where a list has spot prices, and
     three more where an amount was agreed.
     """
     periods = _open_periods(tenant_id, until)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Subquery
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Price, PriceVersion, SpotPrice, TaxChange, TaxRate, VersionState
@@ -129,13 +129,15 @@ def spot_quotes(since: datetime) -> tuple[SpotPrice, ...]:
 def quote(*, tenant_id: UUID, lines: Sequence[QuoteLine], at: datetime) -> Quote:
     """What the lines would cost this tenant at an instant, its contracts and spot quotes applied.
 
-    Three statements, however many lines, and one more where the list has spot prices.
+    Two statements, however many lines, and one more where the list has spot prices.
     Raises: PriceMissing, TaxRateMissing.
     """
     in_force = PriceVersion.objects.filter(state=VersionState.PUBLISHED, effective_at__lte=at)
     newest = in_force.order_by("-effective_at").values("pk")[:1]
-    prices = tuple(Price.objects.filter(version_id=Subquery(newest)).select_related("version"))
-    rates = dict(TaxRate.objects.filter(during__contains=at).values_list("tax_code", "rate"))
+    taxed = TaxRate.objects.filter(tax_code=OuterRef("tax_code"), during__contains=at)
+    listed = Price.objects.filter(version_id=Subquery(newest)).select_related("version")
+    prices = tuple(listed.annotate(tax_rate=Subquery(taxed.values("rate")[:1])))
+    rates = {one.tax_code: one.tax_rate for one in prices if one.tax_rate is not None}
     rules = _Rules(prices, rates, agreements(tenant_id).rates, spot_prices_at(prices, at), at)
     quoted = tuple(_quoted(line, rules) for line in lines)
     net = sum((line.net for line in quoted), Decimal(0))
