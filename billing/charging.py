@@ -102,7 +102,7 @@ def _target(
 ) -> dict[PortionKey, Booked]:
     """What each portion comes to once ``added`` has joined the running total."""
     total = sum(part.quantity for part in before.values()) + added
-    listed = {part.key: part for part in portions(price.model, price.list_terms, total)}
+    listed = {part.key: part for part in portions(price.listed_as, price.list_terms, total)}
     target = {}
     for part in portions(price.model, price.terms, total):
         net = round_to_fen(part.net)
@@ -111,16 +111,22 @@ def _target(
             priced_quantity=part.priced_quantity,
             net=net,
             tax=tax_on(net, running.tax_rate),
-            list_unit_price=_list_price(part, listed.get(part.key)),
+            list_unit_price=_list_price(part, listed),
         )
     return target
 
 
-def _list_price(part: Portion, listed: Portion | None) -> Decimal:
-    """The list's unit price in the portion's own units; its own where the list has no such part."""
-    if listed is None:
+def _list_price(part: Portion, listed: Mapping[str, Portion]) -> Decimal:
+    """The list's unit price in the portion's own units; its own where the list has no such part.
+
+    A fixed price of another model stands beside a list that has one price for everything.
+    """
+    same = listed.get(part.key)
+    if same is None and part.quantity and len(listed) == 1:
+        (same,) = listed.values()
+    if same is None:
         return part.unit_price
-    return listed.unit_price * part.unit_quantity / listed.unit_quantity
+    return same.unit_price * part.unit_quantity / same.unit_quantity
 
 
 def _lines(

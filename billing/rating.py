@@ -7,12 +7,13 @@ explains both with figures.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from billing.pricing import MODELS, Terms
+from billing.pricing.agreed import AgreedTerm, agreed_price
 from billing.pricing.match import best_match
 from common.period import HOUR, floor_hour, month_of
 
@@ -22,7 +23,7 @@ class PriceFact:
     """A published price, as rating needs it.
 
     Shape: ``terms`` are what this tenant pays, ``list_terms`` what the list says; they differ only
-    by the contract term ``contract_term_id``.
+    by the contract term ``contract_term_id``. ``quoted_from`` is the hour of the spot quote.
     """
 
     id: UUID
@@ -36,6 +37,13 @@ class PriceFact:
     tax_code: str
     list_terms: Terms
     contract_term_id: UUID | None = None
+    list_model: str = ""
+    quoted_from: datetime | None = None
+
+    @property
+    def listed_as(self) -> str:
+        """The list's own price model; a fixed price may have another."""
+        return self.list_model or self.model
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,15 @@ class TaxFact:
 
 
 @dataclass(frozen=True)
+class SpotFact:
+    """What a spot SKU costs from an hour until the next quote."""
+
+    sku: str
+    starts_at: datetime
+    unit_price: Decimal
+
+
+@dataclass(frozen=True)
 class SeriesUse:
     """A series with hours not yet billed: what it counts, and the first and last such hour."""
 
@@ -77,14 +94,27 @@ class SeriesUse:
 
 @dataclass(frozen=True)
 class PriceBookFacts:
-    """Everything rating looks things up in."""
+    """Everything rating looks things up in; ``agreed`` are the one tenant's contract terms."""
 
     versions: tuple[VersionFact, ...]
     quoted: Mapping[UUID, PriceFact]
     taxes: tuple[TaxFact, ...]
     zone: str
+    agreed: tuple[AgreedTerm, ...] = ()
+    spot: tuple[SpotFact, ...] = ()
 
     def price_for(self, use: SeriesUse, at: datetime) -> PriceFact | None:
+        """What the tenant pays: the list's price, quoted for the hour where it is a spot price,
+        and then as contracted.
+        """
+        listed = self.list_price_for(use, at)
+        if listed is None:
+            return None
+        if listed.model == "spot":
+            listed = self._spot_price(listed, at)
+        return self._contracted(listed, use, at) if self.agreed else listed
+
+    def list_price_for(self, use: SeriesUse, at: datetime) -> PriceFact | None:
         """The quoted price where there is one, else the best match of the list in force."""
         if use.quoted_price_id is not None:
             return self.quoted.get(use.quoted_price_id)
@@ -93,6 +123,50 @@ class PriceBookFacts:
             return None
         newest = max(in_force, key=lambda version: version.effective_at)
         return best_match(newest.prices, use.meter, use.dimensions)
+
+    def _spot_price(self, listed: PriceFact, at: datetime) -> PriceFact:
+        begun = [one for one in self.spot if one.sku == listed.sku and one.starts_at <= at]
+        if not begun:
+            return listed
+        newest = max(begun, key=lambda one: one.starts_at)
+        terms = replace(listed.terms, unit_price=newest.unit_price)
+        return replace(listed, terms=terms, list_terms=terms, quoted_from=newest.starts_at)
+
+    def _contracted(self, listed: PriceFact, use: SeriesUse, at: datetime) -> PriceFact:
+        found = agreed_price(
+            self.agreed,
+            meter=use.meter,
+            sku=listed.sku,
+            dimensions=use.dimensions,
+            at=at,
+            model=listed.model,
+            list_terms=listed.list_terms,
+        )
+        if found.term is None:
+            return listed
+        return replace(
+            listed,
+            model=found.model,
+            list_model=listed.model,
+            terms=found.terms,
+            contract_term_id=found.term.id,
+        )
+
+    def marks(self, use: SeriesUse) -> set[datetime]:
+        """The hours at which the price of a series may change."""
+        marks = {version.effective_at for version in self.versions}
+        for tax in self.taxes:
+            marks.update(mark for mark in (tax.starts_at, tax.ends_at) if mark is not None)
+        for term in self.agreed:
+            marks.update((term.starts_at, term.ends_at))
+        skus = {one.sku for one in self.spot}
+        if skus and any(
+            price.sku in skus and price.meter == use.meter
+            for version in self.versions
+            for price in version.prices
+        ):
+            marks.update(one.starts_at for one in self.spot)
+        return marks
 
     def tax_for(self, tax_code: str, at: datetime) -> Decimal | None:
         rates = (tax.rate for tax in self.taxes if tax.tax_code == tax_code and tax.covers(at))
@@ -109,21 +183,23 @@ class RunningKey:
     project_id: UUID | None
     shown: tuple[tuple[str, str], ...]
     month_start: datetime
+    quoted_from: datetime | None = None
 
     @property
     def digest(self) -> UUID:
         """The same 16 bytes in every process, under which invoices book what they charge."""
-        canonical = json.dumps(
-            [
-                str(self.price_id),
-                str(self.contract_term_id or ""),
-                f"{self.tax_rate.normalize():f}",
-                str(self.project_id or ""),
-                sorted(self.shown),
-                int(self.month_start.timestamp()),
-            ],
-            ensure_ascii=False,
-        )
+        said: list[object] = [
+            str(self.price_id),
+            str(self.contract_term_id or ""),
+            f"{self.tax_rate.normalize():f}",
+            str(self.project_id or ""),
+            sorted(self.shown),
+            int(self.month_start.timestamp()),
+        ]
+        # Only where there is one: what was booked before quotes existed keeps its name.
+        if self.quoted_from is not None:
+            said.append(int(self.quoted_from.timestamp()))
+        canonical = json.dumps(said, ensure_ascii=False)
         return UUID(bytes=hashlib.md5(canonical.encode(), usedforsecurity=False).digest())
 
 
@@ -182,10 +258,20 @@ def plan(
                 continue
             running = _running_key(use, price, rate, month_of(start, book.zone).start)
             prices[running] = price
-            segments.append(
-                Segment(use.series_id, start, end, ChargeKey(running, start < on_time_from))
-            )
+            part = Segment(use.series_id, start, end, ChargeKey(running, start < on_time_from))
+            # A mark that changes nothing for this series leaves it whole.
+            if segments and _continues(segments[-1], part):
+                part = replace(segments.pop(), end=end)
+            segments.append(part)
     return Plan(tuple(segments), tuple(unpriced), prices)
+
+
+def _continues(before: Segment, part: Segment) -> bool:
+    return (before.series_id, before.end, before.charge) == (
+        part.series_id,
+        part.start,
+        part.charge,
+    )
 
 
 def _running_key(
@@ -200,6 +286,7 @@ def _running_key(
         project_id=use.project_id if is_linear else None,
         shown=use.shown if is_linear else (),
         month_start=month_start,
+        quoted_from=price.quoted_from,
     )
 
 
@@ -210,10 +297,7 @@ def _pieces(
     end = min(use.last_hour + HOUR, _ceil_hour(until))
     if start >= end:
         return []
-    marks = {on_time_from}
-    marks.update(version.effective_at for version in book.versions)
-    for tax in book.taxes:
-        marks.update(mark for mark in (tax.starts_at, tax.ends_at) if mark is not None)
+    marks = {on_time_from, *book.marks(use)}
     month = month_of(start, book.zone)
     while month.end < end:
         marks.add(month.end)

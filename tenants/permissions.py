@@ -37,6 +37,7 @@ class Permission(StrEnum):
     USAGE_READ = "billing:usage:read"
     USAGE_INGEST = "billing:usage:ingest"
     PRICE_READ = "billing:price:read"
+    CONTRACT_READ = "billing:contract:read"
     WALLET_READ = "billing:wallet:read"
     FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
@@ -49,6 +50,7 @@ class Permission(StrEnum):
     CHIP_MANAGE = "compute:chip:manage"
     CATALOGUE_MANAGE = "appliances:catalogue:manage"
     PRICE_PUBLISH = "billing:price:publish"
+    CONTRACT_MANAGE = "billing:contract:manage"
     WALLET_TOP_UP = "billing:wallet:top_up"
     INVOICE_ISSUE = "billing:invoice:issue"
     ARREARS_MANAGE = "billing:arrears:manage"
@@ -80,7 +82,7 @@ _DEVELOPER = _VIEWER | {
     P.FUNDS_HOLD,
 }
 # Notices speak of money, so those who may see money read them.
-_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.NOTICE_READ}
+_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.CONTRACT_READ, P.NOTICE_READ}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
@@ -115,6 +117,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
         _OPERATOR_READ
         | {
             P.PRICE_PUBLISH,
+            P.CONTRACT_MANAGE,
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
             P.ARREARS_MANAGE,
@@ -130,6 +133,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.CHIP_MANAGE,
             P.CATALOGUE_MANAGE,
             P.PRICE_PUBLISH,
+            P.CONTRACT_MANAGE,
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
             P.ARREARS_MANAGE,

@@ -10,6 +10,7 @@ from uuid import UUID
 from billing.charging import RatedLine
 from billing.models import Charge, ChargeSegment, Invoice, InvoiceLine
 from billing.queries.drafts import Draft
+from billing.queries.trueups import true_up_line
 from billing.rating import ChargeKey
 from common.ids import uuid7
 from tenants.models import Project
@@ -56,10 +57,19 @@ def line_rows(
     projects = dict(
         Project.objects.filter(tenant_id=invoice.tenant_id, pk__in=named).values_list("pk", "name")
     )
-    return [
+    used = [
         _line(invoice, position, charges[line.key], line, projects)
         for position, line in enumerate(billed.lines, start=1)
     ]
+    return used + [
+        _placed(true_up_line(one), invoice, position)
+        for position, one in enumerate(billed.true_ups, start=len(used) + 1)
+    ]
+
+
+def _placed(line: InvoiceLine, invoice: Invoice, position: int) -> InvoiceLine:
+    line.tenant_id, line.invoice, line.position = invoice.tenant_id, invoice, position
+    return line
 
 
 def _line(

@@ -16,7 +16,7 @@ from billing.commands.invoice_rows import (
     line_rows,
 )
 from billing.commands.ledger import book
-from billing.commands.periods import close_periods, periods_to_close
+from billing.commands.periods import close_periods, open_periods, periods_to_close
 from billing.commands.wallet import settle_open_invoices
 from billing.locks import busy_when_waiting, lock_account
 from billing.models import (
@@ -27,6 +27,7 @@ from billing.models import (
     InvoiceLine,
     LedgerKind,
 )
+from billing.queries.contracts import agreements
 from billing.queries.drafts import Draft, draft
 from common.errors import DomainError
 from common.period import month_of
@@ -72,13 +73,14 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
     require(actor, Permission.INVOICE_ISSUE, tenant_id)
 
     lock_account(tenant_id)
+    _open_agreed_months(tenant_id, until)
     periods = periods_to_close(tenant_id, until)
     if until > now:
         raise InvoicePeriodRefused
     open_usage = draft(tenant_id=tenant_id, until=until)
     if open_usage.unpriced:
         raise UsageUnpriced(meter=open_usage.unpriced[0].meter)
-    if not open_usage.lines:
+    if not periods or not (open_usage.lines or open_usage.true_ups):
         raise NothingToInvoice
     invoice = _write(tenant_id, periods[0].starts_at, open_usage, now)
     close_periods(invoice, periods, until=until, now=now)
@@ -93,6 +95,13 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
         detail={"number": invoice.number, "gross": str(invoice.gross)},
     )
     return invoice
+
+
+def _open_agreed_months(tenant_id: UUID, until: datetime) -> None:
+    """Have a period for each month of an agreed amount, also where nothing was used in it."""
+    begun = [term.starts_at for term in agreements(tenant_id).spends if term.starts_at < until]
+    if begun:
+        open_periods(tenant_id, min(begun), until - timedelta(hours=1))
 
 
 def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> Invoice:
@@ -111,7 +120,7 @@ def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> In
         net=billed.net,
         tax=billed.tax,
         gross=billed.gross,
-        line_count=len(billed.lines),
+        line_count=len(billed.lines) + len(billed.true_ups),
         buyer_code=buyer.code,
         buyer_name=buyer.legal_name or buyer.name,
         buyer_credit_code=buyer.credit_code,

@@ -10,6 +10,14 @@ from billing.models.arrears import (
     MoveCause,
     SpendSample,
 )
+from billing.models.contracts import (
+    CONTRACT_TRANSITIONS,
+    Contract,
+    ContractState,
+    ContractTerm,
+    TermInterval,
+    TermKind,
+)
 from billing.models.invoices import (
     Charge,
     ChargeSegment,
@@ -30,7 +38,17 @@ from billing.models.ledger import (
     LedgerTransaction,
 )
 from billing.models.periods import BillingPeriod, PeriodState
-from billing.models.prices import Price, PriceVersion, TaxRate, VersionState
+from billing.models.prices import (
+    TAX_CHANGE_TRANSITIONS,
+    VERSION_TRANSITIONS,
+    Price,
+    PriceVersion,
+    SpotPrice,
+    TaxChange,
+    TaxChangeState,
+    TaxRate,
+    VersionState,
+)
 from billing.models.usage import (
     EventKey,
     RejectedEvent,
@@ -41,7 +59,10 @@ from billing.models.usage import (
 )
 
 __all__ = [
+    "CONTRACT_TRANSITIONS",
     "HOLD_TRANSITIONS",
+    "TAX_CHANGE_TRANSITIONS",
+    "VERSION_TRANSITIONS",
     "Account",
     "BillingPeriod",
     "Charge",
@@ -51,6 +72,9 @@ __all__ = [
     "ArrearsStanding",
     "ArrearsTerms",
     "ArrearsTier",
+    "Contract",
+    "ContractState",
+    "ContractTerm",
     "EventKey",
     "Hold",
     "HoldState",
@@ -71,7 +95,12 @@ __all__ = [
     "RejectedEvent",
     "Series",
     "SpendSample",
+    "SpotPrice",
+    "TaxChange",
+    "TaxChangeState",
     "TaxRate",
+    "TermInterval",
+    "TermKind",
     "UsageBatch",
     "UsageBucket",
     "UsageEvent",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from billing.pricing import flat, graduated, package, volume
+from billing.pricing import flat, graduated, package, spot, volume
 from billing.pricing.terms import Portion, Terms, Tier
 from billing.pricing.validity import Fault, faults
 
@@ -31,6 +31,7 @@ MODELS: Mapping[str, PriceModel] = {
     "graduated": PriceModel(graduated.portions, graduated.HAS_TIERS),
     "volume": PriceModel(volume.portions, volume.HAS_TIERS),
     "package": PriceModel(package.portions, package.HAS_TIERS),
+    "spot": PriceModel(spot.portions, spot.HAS_TIERS, is_linear=True),
 }
 
 

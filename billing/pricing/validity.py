@@ -1,7 +1,7 @@
 """Which terms a price model can work with."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +10,9 @@ from billing.pricing.terms import Terms, Tier
 
 # What the columns can hold: fifteen places before the point and fifteen after it.
 LARGEST = Decimal(10) ** 15
-PLACES = 15
+SMALLEST = Decimal(1).scaleb(-15)
+DIGITS = 60
+MOST_UNITS = 10**15
 MOST_TIERS = 50
 Fault = tuple[str, str, str | Promise]
 
@@ -18,7 +20,7 @@ Fault = tuple[str, str, str | Promise]
 def faults(terms: Terms, *, has_tiers: bool) -> tuple[Fault, ...]:
     """What is wrong with the terms, each as (field, code, sentence); empty where nothing is."""
     found: list[Fault] = []
-    if not _is_amount(terms.unit_price) or terms.unit_quantity <= 0:
+    if not _is_amount(terms.unit_price) or not 0 < terms.unit_quantity <= MOST_UNITS:
         found.append(("unit_price", "amount", _("A price is zero or more, per unit.")))
     if terms.tiers and not has_tiers:
         found.append(("tiers", "no_tiers", _("This price model has no tiers.")))
@@ -39,7 +41,7 @@ def _tier_faults(tiers: tuple[Tier, ...]) -> Iterator[Fault]:
         if tier.up_to is None:
             if number + 1 < len(tiers):
                 yield where, "open_tier", _("Only the last tier has no upper end.")
-        elif tier.up_to <= start:
+        elif not start < tier.up_to <= MOST_UNITS:
             yield where, "not_ascending", _("Each tier ends after the one before it.")
         else:
             start = tier.up_to
@@ -48,7 +50,7 @@ def _tier_faults(tiers: tuple[Tier, ...]) -> Iterator[Fault]:
 
 
 def _is_amount(value: Decimal) -> bool:
-    if not value.is_finite() or value < 0 or value >= LARGEST:
+    if not value.is_finite() or not 0 <= value < LARGEST:
         return False
-    exponent = value.normalize().as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -PLACES
+    with localcontext(prec=DIGITS):
+        return value == value.quantize(SMALLEST)

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from billing import meters
 from billing.models import Price
+from billing.pricing import Tier
+from billing.pricing.stored import tiers_of
 from billing.queries.prices import price_book, version_prices
 
 
@@ -25,23 +27,44 @@ class PriceFact:
     tax_code: str
     match: Mapping[str, str]
     model: str
+    tiers: tuple[Tier, ...] = ()
 
     def at_price(self, unit_price: Decimal) -> "PriceFact":
         return replace(self, unit_price=unit_price)
 
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """All that decides what is paid, and for what."""
+        return (
+            self.meter,
+            self.match,
+            self.model,
+            self.unit_price,
+            self.unit_quantity,
+            self.tiers,
+            self.tax_code,
+        )
+
 
 @dataclass(frozen=True)
 class Change:
-    """What two lists say of one SKU; None where the list does not have it."""
+    """What two lists say of one SKU; None where the list does not have it.
+
+    Shape: ``before_fact`` and ``after_fact`` are the whole prices; ``parts`` names what else than
+    the unit price differs.
+    """
 
     fact: PriceFact
     before: Decimal | None
     after: Decimal | None
+    before_fact: PriceFact | None = None
+    after_fact: PriceFact | None = None
+    parts: tuple[str, ...] = ()
 
     @property
     def share(self) -> Decimal | None:
-        """The change as a share of the price before."""
-        if not self.before or self.after is None:
+        """The change as a share of the price before; None where tiers have no one price."""
+        if not self.before or self.after is None or "tiers" in self.parts:
             return None
         return (self.after - self.before) / self.before
 
@@ -65,9 +88,18 @@ def changes(before: Sequence[PriceFact], after: Sequence[PriceFact]) -> tuple[Ch
         was = left.unit_price if left is not None else None
         will_be = right.unit_price if right is not None else None
         fact = right or left
-        if fact is not None and was != will_be:
-            found.append(Change(fact, was, will_be))
+        if fact is not None and (left is None or right is None or left.terms != right.terms):
+            found.append(Change(fact, was, will_be, left, right, _parts(left, right)))
     return tuple(found)
+
+
+PARTS = ("meter", "match", "model", "unit_quantity", "tiers", "tax_code")
+
+
+def _parts(left: PriceFact | None, right: PriceFact | None) -> tuple[str, ...]:
+    if left is None or right is None:
+        return ()
+    return tuple(part for part in PARTS if getattr(left, part) != getattr(right, part))
 
 
 def _fact(price: Price) -> PriceFact:
@@ -87,4 +119,5 @@ def _fact(price: Price) -> PriceFact:
         tax_code=price.tax_code,
         match=price.match,
         model=price.model,
+        tiers=tiers_of(price.tiers),
     )

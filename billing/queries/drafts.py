@@ -21,7 +21,9 @@ from billing.charging import (
 )
 from billing.models import BillingPeriod, PeriodState
 from billing.money import CURRENCY
-from billing.queries.book import book_facts
+from billing.queries.book import book_facts, tax_facts
+from billing.queries.contracts import Agreements, agreements
+from billing.queries.trueups import RatedTrueUp, rated_true_ups
 from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, plan
 
 
@@ -37,6 +39,7 @@ class Draft:
     until: datetime
     charges: tuple[RatedCharge, ...]
     lines: tuple[RatedLine, ...]
+    true_ups: tuple[RatedTrueUp, ...]
     unpriced: tuple[Unpriced, ...]
     plan: Plan
     net: Decimal
@@ -50,32 +53,57 @@ EMPTY = Plan((), (), {})
 def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """What is used, up to the hours starting before ``until``, and stands on no invoice yet.
 
-    Eight statements at most, however much was used.
+    Seven statements at most, however much was used, one more where a list has spot prices, and
+    three more where an amount was agreed.
     """
     periods = _open_periods(tenant_id, until)
     uses = _uses(periods, until)
     start = periods[0][1] if periods else None
+    agreed = agreements(tenant_id)
     planned = (
-        plan(uses, book_facts(uses), period_start=start, until=until)
+        plan(uses, book_facts(uses, agreed.rates), period_start=start, until=until)
         if uses and start is not None
         else EMPTY
     )
     counted = _counted(planned, periods, until)
     charges = rate(planned, counted, _booked(tenant_id, planned))
     lines = lines_of(charges)
-    net = sum((line.net for line in lines), Decimal(0))
-    tax = sum((line.tax for line in lines), Decimal(0))
+    lacking = _true_ups(tenant_id, agreed, lines, until)
+    amounts = [(one.net, one.tax) for one in lines] + [(one.net, one.tax) for one in lacking]
+    net = sum((net for net, _tax in amounts), Decimal(0))
+    tax = sum((tax for _net, tax in amounts), Decimal(0))
     return Draft(
         currency=CURRENCY,
         period_start=start,
         until=until,
         charges=charges,
         lines=lines,
-        unpriced=planned.unpriced,
+        true_ups=lacking,
+        unpriced=(*planned.unpriced, *_untaxed(lacking)),
         plan=planned,
         net=net,
         tax=tax,
         gross=net + tax,
+    )
+
+
+def _true_ups(
+    tenant_id: UUID, agreed: Agreements, lines: Sequence[RatedLine], until: datetime
+) -> tuple[RatedTrueUp, ...]:
+    if not agreed.spends:
+        return ()
+    return rated_true_ups(
+        tenant_id=tenant_id, terms=agreed.spends, lines=lines, taxes=tax_facts(), until=until
+    )
+
+
+def _untaxed(lacking: Sequence[RatedTrueUp]) -> tuple[Unpriced, ...]:
+    """True-ups whose tax code has no rate; they stop an invoice as unpriced use does."""
+    return tuple(
+        Unpriced(0, one.true_up.interval.term.kind, service.start, service.end)
+        for one in lacking
+        if one.tax_rate is None
+        for service in (one.true_up.interval.service,)
     )
 
 

@@ -143,6 +143,29 @@ INVARIANTS: dict[str, str] = {
         SELECT invoice.number, due.due_at::text FROM billing_invoicedue due
         JOIN billing_invoice invoice ON invoice.id = due.invoice_id
         WHERE due.due_at <> invoice.issued_at + due.payment_days * interval '24 hours'""",
+    "who changed a price list did not publish it": """
+        SELECT id::text, published_by FROM billing_priceversion
+        WHERE state = 'published' AND CASE WHEN cardinality(authors) = 0
+            THEN published_by_id IS NOT NULL
+            ELSE published_by_id IS NULL OR published_by_id = ANY (authors) END""",
+    "a tax rate that was proposed was approved by somebody else": """
+        SELECT rate.id::text, change.proposed_by FROM billing_taxrate rate
+        JOIN billing_taxchange change ON change.id = rate.change_id
+        WHERE change.state <> 'approved' OR change.decided_by_id = change.proposed_by_id
+            OR change.rate <> rate.rate OR change.starts_at <> lower(rate.during)""",
+    "agreed terms hold while their contract does": """
+        SELECT contract.number, term.id::text FROM billing_contractterm term
+        JOIN billing_contract contract ON contract.id = term.contract_id
+        WHERE term.in_force IS DISTINCT FROM CASE WHEN contract.state = 'draft' THEN NULL
+            ELSE tstzrange(term.starts_at,
+                greatest(term.starts_at, least(term.ends_at, contract.ends_at))) END""",
+    "two agreed terms never hold for one thing at once": """
+        SELECT one.id::text, other.id::text FROM billing_contractterm one
+        JOIN billing_contractterm other ON other.tenant_id = one.tenant_id AND other.id > one.id
+            AND other.in_force && one.in_force
+            AND billing_term_subject(other.kind, other."interval", other.meter, other.sku,
+                other.match)
+            = billing_term_subject(one.kind, one."interval", one.meter, one.sku, one.match)""",
 }
 
 

@@ -17,6 +17,7 @@ from billing.charging import RatedLine
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
 from billing.models import Invoice, InvoiceLine, LineKind
 from billing.queries.drafts import draft
+from billing.queries.trueups import RatedTrueUp, true_up_line
 from common.errors import NotFound
 from tenants.models import Project
 
@@ -176,6 +177,10 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
         lines=tuple(
             _draft_line(position, line, projects)
             for position, line in enumerate(now_open.lines, start=1)
+        )
+        + tuple(
+            _draft_true_up(position, one)
+            for position, one in enumerate(now_open.true_ups, start=len(now_open.lines) + 1)
         ),
         unpriced_meters=tuple(sorted({part.meter for part in now_open.unpriced})),
     )
@@ -210,6 +215,38 @@ def _draft_line(position: int, rated: RatedLine, projects: dict[UUID, str]) -> L
         net=rated.net,
         tax=rated.tax,
         gross=rated.gross,
+    )
+
+
+def _draft_true_up(position: int, rated: RatedTrueUp) -> LineDetail:
+    row = true_up_line(rated)
+    unit, divisor = _display("")
+    return LineDetail(
+        id=None,
+        position=position,
+        kind=LineKind.TRUE_UP,
+        meter="",
+        sku=row.sku,
+        title_en=row.title_en,
+        title_zh=row.title_zh,
+        project_id=None,
+        project_name="",
+        dimensions=(),
+        service_from=row.service_from,
+        service_to=row.service_to,
+        is_late=False,
+        portion=row.portion,
+        quantity=row.quantity,
+        priced_quantity=row.priced_quantity,
+        list_unit_price=row.list_unit_price,
+        unit_price=row.unit_price,
+        unit_quantity=row.unit_quantity,
+        display_unit=unit,
+        display_divisor=divisor,
+        tax_rate=row.tax_rate,
+        net=row.net,
+        tax=row.tax,
+        gross=row.gross,
     )
 
 

@@ -1,19 +1,25 @@
 """The price book: what is in force when, and what something would cost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Subquery
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import Price, PriceVersion, TaxRate, VersionState
+from billing.models import Price, PriceVersion, SpotPrice, TaxChange, TaxRate, VersionState
 from billing.money import CURRENCY, round_to_fen, tax_on
-from billing.pricing import Terms, delta
+from billing.pricing import charge
+from billing.pricing.agreed import AgreedTerm, agreed_price
 from billing.pricing.match import best_match
+from billing.pricing.stored import terms_of
+from billing.queries.contracts import agreements
 from common.errors import DomainError
+
+# How far back a quote that still holds is looked for on the page.
+SPOT_SHOWN = timedelta(days=31)
 
 
 class PriceMissing(DomainError):
@@ -43,6 +49,11 @@ class QuoteLine:
 
 @dataclass(frozen=True)
 class QuotedLine:
+    """What one line costs, as contracted; the ``list_`` fields say what the list asks.
+
+    Shape: ``contract_number`` is empty where no agreed term applies.
+    """
+
     price_id: UUID
     sku: str
     unit_price: Decimal
@@ -50,6 +61,15 @@ class QuotedLine:
     net: Decimal
     tax: Decimal
     gross: Decimal
+    list_unit_price: Decimal
+    list_unit_quantity: int
+    list_net: Decimal
+    contract_number: str = ""
+
+    @property
+    def discount(self) -> Decimal:
+        """How much less than the list; below zero where the agreed price is dearer."""
+        return self.list_net - self.net
 
 
 @dataclass(frozen=True)
@@ -90,37 +110,90 @@ def tax_rates() -> tuple[TaxRate, ...]:
     return tuple(TaxRate.objects.order_by("tax_code", "during"))
 
 
-def quote(*, tenant_id: UUID, lines: Sequence[QuoteLine], at: datetime) -> Quote:
-    """What the lines would cost this tenant at an instant. Two statements, however many lines.
+def tax_changes() -> tuple[TaxChange, ...]:
+    """Every proposed tax rate and what became of it, the latest first."""
+    return tuple(TaxChange.objects.order_by("-proposed_at", "-pk"))
 
+
+def spot_quotes(since: datetime) -> tuple[SpotPrice, ...]:
+    """The quotes that hold at or begin after an instant, by SKU and hour."""
+    found = SpotPrice.objects.order_by("sku", "starts_at")
+    kept: list[SpotPrice] = []
+    for one in found.filter(starts_at__gt=since - SPOT_SHOWN):
+        if kept and kept[-1].sku == one.sku and one.starts_at <= since:
+            kept.pop()
+        kept.append(one)
+    return tuple(kept)
+
+
+def quote(*, tenant_id: UUID, lines: Sequence[QuoteLine], at: datetime) -> Quote:
+    """What the lines would cost this tenant at an instant, its contracts and spot quotes applied.
+
+    Two statements, however many lines, and one more where the list has spot prices.
     Raises: PriceMissing, TaxRateMissing.
     """
     in_force = PriceVersion.objects.filter(state=VersionState.PUBLISHED, effective_at__lte=at)
     newest = in_force.order_by("-effective_at").values("pk")[:1]
-    prices = tuple(Price.objects.filter(version_id=Subquery(newest)).select_related("version"))
-    rates = dict(TaxRate.objects.filter(during__contains=at).values_list("tax_code", "rate"))
-    quoted = tuple(_quoted(line, prices, rates) for line in lines)
+    taxed = TaxRate.objects.filter(tax_code=OuterRef("tax_code"), during__contains=at)
+    listed = Price.objects.filter(version_id=Subquery(newest)).select_related("version")
+    prices = tuple(listed.annotate(tax_rate=Subquery(taxed.values("rate")[:1])))
+    rates = {one.tax_code: one.tax_rate for one in prices if one.tax_rate is not None}
+    rules = _Rules(prices, rates, agreements(tenant_id).rates, spot_prices_at(prices, at), at)
+    quoted = tuple(_quoted(line, rules) for line in lines)
     net = sum((line.net for line in quoted), Decimal(0))
     tax = sum((line.tax for line in quoted), Decimal(0))
     currency = prices[0].version.currency if prices else CURRENCY
     return Quote(currency=currency, lines=quoted, net=net, tax=tax, gross=net + tax)
 
 
-def _quoted(line: QuoteLine, prices: Sequence[Price], rates: Mapping[str, Decimal]) -> QuotedLine:
-    price = best_match(prices, line.meter, line.dimensions)
+def spot_prices_at(prices: Sequence[Price], at: datetime) -> dict[str, Decimal]:
+    """The quote in force at an instant for each spot SKU of these prices that has one."""
+    skus = {price.sku for price in prices if price.model == "spot"}
+    if not skus:
+        return {}
+    found = SpotPrice.objects.filter(sku__in=skus, starts_at__lte=at)
+    return dict(found.order_by("starts_at").values_list("sku", "unit_price"))
+
+
+@dataclass(frozen=True)
+class _Rules:
+    prices: Sequence[Price]
+    rates: Mapping[str, Decimal]
+    agreed: Sequence[AgreedTerm]
+    spot: Mapping[str, Decimal]
+    at: datetime
+
+
+def _quoted(line: QuoteLine, rules: _Rules) -> QuotedLine:
+    price = best_match(rules.prices, line.meter, line.dimensions)
     if price is None:
         raise PriceMissing(meter=line.meter)
-    if price.tax_code not in rates:
+    if price.tax_code not in rules.rates:
         raise TaxRateMissing(tax_code=price.tax_code)
-    terms = Terms(price.unit_price, price.unit_quantity)
-    net = round_to_fen(delta(price.model, terms, before=0, after=line.quantity))
-    tax = tax_on(net, rates[price.tax_code])
+    listed = terms_of(price)
+    if price.sku in rules.spot:
+        listed = replace(listed, unit_price=rules.spot[price.sku])
+    agreed = agreed_price(
+        rules.agreed,
+        meter=price.meter,
+        sku=price.sku,
+        dimensions=line.dimensions,
+        at=rules.at,
+        model=price.model,
+        list_terms=listed,
+    )
+    net = round_to_fen(charge(agreed.model, agreed.terms, line.quantity))
+    tax = tax_on(net, rules.rates[price.tax_code])
     return QuotedLine(
         price_id=price.pk,
         sku=price.sku,
-        unit_price=price.unit_price,
-        unit_quantity=price.unit_quantity,
+        unit_price=agreed.terms.unit_price,
+        unit_quantity=agreed.terms.unit_quantity,
         net=net,
         tax=tax,
         gross=net + tax,
+        list_unit_price=listed.unit_price,
+        list_unit_quantity=listed.unit_quantity,
+        list_net=round_to_fen(charge(price.model, listed, line.quantity)),
+        contract_number="" if agreed.term is None else agreed.term.contract_number,
     )

@@ -23,12 +23,17 @@ ORDER BY tenant.id
 """
 TO_INVOICE = """
 SELECT tenant.id FROM tenants_organisation tenant
-WHERE EXISTS (
+WHERE (EXISTS (
+    -- An agreed amount is billed also where nothing was used.
+    SELECT FROM billing_contractterm term WHERE term.tenant_id = tenant.id
+        AND term.amount IS NOT NULL AND lower(term.in_force) < %(end)s
+        AND upper(term.in_force) > %(end)s::timestamptz - interval '62 days'
+) OR EXISTS (
     SELECT FROM billing_billingperiod period
     JOIN billing_usagebucket bucket ON bucket.period_id = period.id
     WHERE period.tenant_id = tenant.id AND period.state = 'open' AND period.starts_at < %(end)s
         AND bucket.hour < %(end)s
-) AND NOT EXISTS (
+)) AND NOT EXISTS (
     SELECT FROM billing_invoice invoice WHERE invoice.tenant_id = tenant.id
         AND invoice.period_end >= %(end)s
 )

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from billing.models import Price
 from billing.pricing import Terms
+from billing.pricing.stored import terms_of
 from billing.queries.prices import price_book
 from common.paging import Page, in_order
 
 
 def unit_prices(price_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
     """What a unit costs at each of these prices, whatever book they stand in; one statement."""
-    rows = Price.objects.filter(pk__in=price_ids).values_list("pk", "unit_price", "unit_quantity")
-    return {pk: Terms(price, quantity) for pk, price, quantity in rows}
+    return {price.pk: terms_of(price) for price in Price.objects.filter(pk__in=price_ids)}
 
 
 def prices_in_force(*, at: datetime, cursor: str | None = None, limit: int = 50) -> Page[Price]:

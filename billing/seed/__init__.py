@@ -44,7 +44,7 @@ class PriceSeed:
 
 
 def read_price_seed() -> PriceSeed:
-    """The example list: each chip on demand and committed, covered use at zero, tokens."""
+    """The example list: each chip by service class, covered use at zero, tokens."""
     # Any: the document is YAML; what is not as expected fails here, in the seed's own test.
     document: dict[str, Any] = yaml.safe_load(
         files("billing.seed").joinpath("prices.yaml").read_text(encoding="utf-8")
@@ -80,14 +80,15 @@ COVERED = SeedPrice(
 
 # Any: rows of the YAML document, as above.
 def _card_prices(document: dict[str, Any]) -> list[SeedPrice]:
-    share = Decimal(document["committed_share"])
+    classes = [
+        ("compute.card_seconds", row["code"], row["factor"], row["title_en"], row["title_zh"])
+        for row in document["service_classes"]
+    ]
+    share = str(document["committed_share"])
+    classes.append(("compute.reserved_card_seconds", "committed", share, "reserved", "预留"))
     prices = []
     for row in document["card_hours"]:
-        price = Decimal(row["price"])
-        for meter, service_class, amount, word_en, word_zh in (
-            ("compute.card_seconds", "on_demand", price, "on demand", "按需"),
-            ("compute.reserved_card_seconds", "committed", price * share, "reserved", "预留"),
-        ):
+        for meter, service_class, factor, word_en, word_zh in classes:
             prices.append(
                 SeedPrice(
                     meter=meter,
@@ -95,7 +96,7 @@ def _card_prices(document: dict[str, Any]) -> list[SeedPrice]:
                     sku=f"card.{service_class}.{row['chip']}",
                     title_en=f"{row['title_en']}, {word_en}",
                     title_zh=f"{row['title_zh']} {word_zh}",
-                    unit_price=amount,
+                    unit_price=Decimal(row["price"]) * Decimal(factor),
                     unit_quantity=SECONDS_PER_HOUR,
                 )
             )

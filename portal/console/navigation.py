@@ -85,6 +85,9 @@ TENANT_NAVIGATION: tuple[NavigationGroup, ...] = (
                 _("Invoices"), "console:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
             NavigationItem(_("Wallet"), "console:wallet", "wallet", Permission.WALLET_READ),
+            NavigationItem(
+                _("Prices and contract"), "console:price-list", "tags", Permission.PRICE_READ
+            ),
         ),
     ),
     NavigationGroup(

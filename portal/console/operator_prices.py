@@ -1,4 +1,4 @@
-"""The price book: its versions, what each changed, and publishing the next from an edited copy."""
+"""The price book: its versions, the list in force, and drafting the next from an edited copy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,19 @@ from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.commands.prices import PriceLine, publish_version
+from billing.commands.price_drafts import begin_draft
 from billing.queries.desk import Change, PriceFact, changes, list_in_force, price_list
+from billing.queries.price_faults import PriceLine
 from billing.queries.prices import versions
 from common.clock import utc_now
-from common.errors import DomainError, InvalidInput, NotFound
+from common.errors import DomainError, InvalidInput
 from common.period import floor_hour
-from portal.console.forms import CentreInstantField, add_refusal
+from portal.console.forms import add_refusal
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer
+from portal.console.operator_price_forms import VersionForm
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
 from tenants.permissions import Permission
@@ -37,15 +38,6 @@ class Version(Protocol):
 
 
 NEW = "console/operator/price_new.html"
-
-
-class VersionForm(forms.Form):
-    """When the list begins and what it is called."""
-
-    title = forms.CharField(label=gettext_lazy("Title"), max_length=100, required=False)
-    effective_at = CentreInstantField(
-        label=gettext_lazy("In force from"), help_text=gettext_lazy("A whole hour, not past.")
-    )
 
 
 @dataclass(frozen=True)
@@ -82,32 +74,11 @@ def _in_force(found: Sequence[Version], now: datetime) -> UUID | None:
     return next(begun, None)
 
 
-@require_safe
-@allowed(Permission.PRICE_READ)
-def price_version(request: ActorRequest, version_id: UUID) -> HttpResponse:
-    """One version with its prices and what it changed."""
-    found = versions()
-    place = next((n for n, one in enumerate(found) if one.pk == version_id), None)
-    if place is None:
-        raise NotFound
-    prices = price_list(version_id)
-    before = price_list(found[place + 1].pk) if place + 1 < len(found) else ()
-    context = {
-        "version": found[place],
-        "prices": prices,
-        "changes": changes(before, prices) if before else (),
-        "is_first": not before,
-        "now": utc_now(),
-        "crumbs": [Crumb(_("Price book"), reverse("ops:price-book"))],
-    }
-    return render_page(request, "console/operator/price_version.html", context)
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @allowed(Permission.PRICE_PUBLISH)
 def price_new(request: ActorRequest) -> HttpResponse:
-    """A copy of the latest list to edit; comparing shows the difference, publishing starts it."""
-    latest = versions()
+    """A copy of the latest list to edit; comparing shows the difference, saving makes a draft."""
+    latest = [one for one in versions() if one.state == "published"]
     copied = price_list(latest[0].pk) if latest else ()
     if request.method != "POST":
         soon = floor_hour(utc_now()) + timedelta(hours=24)
@@ -123,11 +94,11 @@ def price_new(request: ActorRequest) -> HttpResponse:
 
     if not form.is_valid() or any(line.error for line in lines):
         return shown(InvalidInput())
-    if request.POST.get("step") != "publish":
+    if request.POST.get("step") == "compare":
         return shown(None)
 
     def effect() -> str:
-        version = publish_version(
+        version = begin_draft(
             actor=request.actor,
             lines=[_price_line(fact) for fact in wanted],
             effective_at=form.cleaned_data["effective_at"],
@@ -136,7 +107,7 @@ def price_new(request: ActorRequest) -> HttpResponse:
         )
         return reverse("ops:price-version", args=[version.pk])
 
-    return answer(request, effect, shown=shown, done=_("The price list is published."))
+    return answer(request, effect, shown=shown, done=_("The draft is saved."))
 
 
 def _lines(copied: Sequence[PriceFact], sent: Mapping[str, str]) -> list[EditedLine]:
@@ -171,6 +142,7 @@ def _price_line(fact: PriceFact) -> PriceLine:
         tax_code=fact.tax_code,
         match=fact.match,
         model=fact.model,
+        tiers=fact.tiers,
     )
 
 

@@ -78,6 +78,8 @@ STATUSES: dict[str, StatusLook] = {
     "settlement": StatusLook("idle", "receipt", _("Payment")),
     "reversed": StatusLook("idle", "rotate", _("Reversed")),
     "published": StatusLook("ok", "circle-check", _("Published")),
+    "proposed": StatusLook("wait", "hourglass", _("Proposed")),
+    "approved": StatusLook("ok", "checks", _("Approved")),
     "scheduled": StatusLook("info", "calendar-time", _("Scheduled")),
     "superseded": StatusLook("idle", "history", _("Superseded")),
     # Tenants, members and keys

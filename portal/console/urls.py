@@ -28,6 +28,7 @@ from portal.console.members import (
     member_role,
 )
 from portal.console.notices import notice_list
+from portal.console.prices import price_list
 from portal.console.projects import project_archive, project_list
 from portal.console.reservations import (
     reservation_cancel,
@@ -84,6 +85,7 @@ urlpatterns = [
     path(f"{_invoice}lines.csv", invoice_lines, name="invoice-lines"),
     path(f"{_invoice}lines/<int:position>/", invoice_line, name="invoice-line"),
     path("wallet/", wallet, name="wallet"),
+    path("prices/", price_list, name="price-list"),
     path("keys/", key_list, name="key-list"),
     path("keys/<uuid:key_id>/revoke/", key_revoke, name="key-revoke"),
     path("members/", member_list, name="member-list"),

@@ -49,6 +49,38 @@ SERVICE_CLASSES: Mapping[str, Text] = {
     "on_demand": _("On demand"),
     "covered": _("Inside a reservation"),
     "committed": _("Reserved"),
+    "shared": _("Shared, may be preempted"),
+    "urgent": _("Urgent, exclusive"),
+    "spot": _("Spot"),
+}
+
+PRICE_MODELS: Mapping[str, Text] = {
+    "flat": _("Flat"),
+    "graduated": _("Graduated: each unit at its tier's price"),
+    "volume": _("Volume: the total decides the price of all"),
+    "package": _("Package: each started one is paid in full"),
+    "spot": _("Spot: quoted hour by hour"),
+}
+
+PRICE_PARTS: Mapping[str, Text] = {
+    "meter": _("Meter"),
+    "match": _("Applies to"),
+    "model": _("Price model"),
+    "unit_quantity": _("Unit"),
+    "tiers": _("Tiers"),
+    "tax_code": _("Tax code"),
+}
+
+TERM_KINDS: Mapping[str, Text] = {
+    "discount": _("Discount"),
+    "price": _("Fixed price"),
+    "minimum": _("Minimum spend"),
+    "commitment": _("Committed spend"),
+}
+
+TERM_INTERVALS: Mapping[str, Text] = {
+    "month": _("each month"),
+    "term": _("over the whole period"),
 }
 
 MOVEMENTS: Mapping[str, Text] = {

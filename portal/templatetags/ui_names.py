@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from portal.console.wording import ANSWERS, SERVICE_CLASSES, WORDS
+from portal.console.wording import ANSWERS, PRICE_MODELS, PRICE_PARTS, SERVICE_CLASSES, WORDS
 from portal.templatetags.ui import badge
 
 register = template.Library()
@@ -47,3 +47,15 @@ def plainly(value: object) -> str:
 def word(code: str, kind: str) -> str | Promise:
     """What a code is called: ``kind`` is actor, area, capacity, category or rule."""
     return WORDS[kind].get(str(code), str(code))
+
+
+@register.filter
+def price_model(code: str) -> str | Promise:
+    """How a price model is called."""
+    return PRICE_MODELS.get(code, code)
+
+
+@register.filter
+def price_part(code: str) -> str | Promise:
+    """What of a price differs, in words."""
+    return PRICE_PARTS.get(code, code)

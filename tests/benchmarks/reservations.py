@@ -108,7 +108,8 @@ def run(path: Path, count: int) -> None:
 def publish_flat_price(chips: tuple[str, ...]) -> None:
     from decimal import Decimal  # noqa: PLC0415
 
-    from billing.commands.prices import PriceLine, publish_version  # noqa: PLC0415
+    from billing.commands.prices import publish_version  # noqa: PLC0415
+    from billing.queries.price_faults import PriceLine  # noqa: PLC0415
     from tenants.permissions import SYSTEM  # noqa: PLC0415
     from tenants.scoping import operator_scope  # noqa: PLC0415
     from tests.factories.compute import NOW  # noqa: PLC0415

@@ -45,6 +45,16 @@ def test_each_chip_has_a_price_on_demand_and_seven_tenths_of_it_reserved(
     assert book["card.covered"].unit_price == 0
 
 
+def test_a_service_class_costs_its_factor_of_the_on_demand_price(alice: Organisation) -> None:
+    load()
+    book = {price.sku: price for price in price_book(make.NOW)}
+    chips = {price.match["chip"] for price in book.values() if "chip" in price.match}
+    for chip in chips:
+        on_demand = book[f"card.on_demand.{chip}"].unit_price
+        assert book[f"card.shared.{chip}"].unit_price == on_demand * Decimal("0.6")
+        assert book[f"card.urgent.{chip}"].unit_price == on_demand * Decimal("1.6")
+
+
 def test_every_seeded_price_is_titled_in_both_languages() -> None:
     assert all(price.title_en and price.title_zh for price in read_price_seed().prices)
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from billing.commands.prices import PriceLine, publish_version
+from billing.commands.prices import publish_version
 from billing.meters import Meter, register
 from billing.models import PriceVersion, TaxRate
+from billing.queries.price_faults import PriceLine
 from billing.usage import UsageEvent
 from tenants.models import Organisation
 from tenants.permissions import SYSTEM

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from django.db.models import Model
 
+from billing.commands.contracts import TermLine, activate_contract, add_term, draft_contract
 from billing.commands.holds import set_hold
 from billing.commands.invoices import issue_invoice
 from billing.commands.prices import load_default_prices
@@ -17,6 +18,8 @@ from billing.models import (
     BillingPeriod,
     Charge,
     ChargeSegment,
+    Contract,
+    ContractTerm,
     EventKey,
     Hold,
     Invoice,
@@ -82,6 +85,27 @@ def _billed(world: World) -> None:
         now=NOW,
     )
     issue_invoice(actor=SYSTEM, tenant_id=tenant_id, until=NOW, now=NOW + HOUR)
+    _agreed(world)
+
+
+def _agreed(world: World) -> None:
+    """A contract about a day after everything else here."""
+    tenant_id = world.organisation.pk
+    starts_at, ends_at = NOW + 24 * HOUR, NOW + 48 * HOUR
+    contract = draft_contract(
+        actor=SYSTEM,
+        tenant_id=tenant_id,
+        number=f"{world.canary} no"[:40],
+        title=f"{world.canary} agreement",
+        starts_at=starts_at,
+        ends_at=ends_at,
+        now=NOW,
+    )
+    term = TermLine(
+        "discount", starts_at, ends_at, sku=f"{world.canary} sku", discount_percent=Decimal(10)
+    )
+    add_term(actor=SYSTEM, tenant_id=tenant_id, contract_id=contract.pk, term=term)
+    activate_contract(actor=SYSTEM, tenant_id=tenant_id, contract_id=contract.pk, now=NOW)
 
 
 def _first(model: type[M]) -> None:
@@ -98,6 +122,8 @@ for _model in (
     BillingPeriod,
     Charge,
     ChargeSegment,
+    Contract,
+    ContractTerm,
     EventKey,
     Hold,
     Invoice,

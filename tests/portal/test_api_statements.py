@@ -1,6 +1,8 @@
 """How many SQL statements a list costs: the same at 3 rows and at 60, and never more than 12."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,8 +10,10 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.commands.contracts import TermLine, activate_contract, add_term, draft_contract
 from billing.commands.invoices import issue_invoice
 from common.clock import utc_now
+from common.period import floor_hour
 from compute.models import Reservation
 from compute.models.reservations import ReservationState
 from tenants.models import Notice, WebhookEndpoint
@@ -68,6 +72,31 @@ def invoices(alice: Customer, first: int, last: int) -> None:
             )
 
 
+def contracts(alice: Customer, first: int, last: int) -> None:
+    start = floor_hour(utc_now())
+    for number in range(first, last):
+        # Both commands take these, so they are said once.
+        about: dict[str, Any] = {"actor": SYSTEM, "tenant_id": alice.organisation.pk}
+        with operator_scope():
+            made = draft_contract(
+                **about,
+                number=f"HT-{number}",
+                title="Agreement",
+                starts_at=start,
+                ends_at=start + timedelta(hours=1),
+                now=utc_now(),
+            )
+            term = TermLine(
+                "discount",
+                start,
+                start + timedelta(hours=1),
+                sku=f"sku-{number}",
+                discount_percent=Decimal(5),
+            )
+            add_term(**about, contract_id=made.pk, term=term)
+            activate_contract(**about, contract_id=made.pk, now=utc_now())
+
+
 def one_invoice(alice: Customer, first: int, last: int) -> None:
     events(alice, first, last)
     with operator_scope():
@@ -113,6 +142,7 @@ LISTS: list[tuple[str, Callable[[Customer, int, int], None], dict[str, str]]] = 
     ("webhooks", webhooks, {}),
     ("appliances", nothing, {}),
     ("prices", nothing, {}),
+    ("contracts", contracts, {}),
 ]
 
 

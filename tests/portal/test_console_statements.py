@@ -41,6 +41,7 @@ LISTS = (
     "usage/?by=project",
     "invoices/",
     "wallet/",
+    "prices/",
     "keys/",
     "members/",
     "projects/",

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 POOL = "/ops/pools/h20/"
 INSTANT = "%Y-%m-%dT%H:%M"
 EVERY_PAGE = ("", "reservations/", "deployments/", "pools/", "pools/h20/", "nodes/", "nodes/wall/")
+EVERY_PAGE += ("prices/taxes/", "prices/spot/")
 EVERY_PAGE += ("clusters/", "chips/", "tenants/", "catalogue/", "prices/", "invoices/", "audit/")
 ONLY_SOME = {
     "approvals/": {"capacity", "admin"},
@@ -183,7 +184,7 @@ def edited(**changed: str) -> dict[str, str]:
     return {**sent, "title": "Spring", "effective_at": soon.strftime(INSTANT), **changed}
 
 
-def test_an_edited_copy_is_compared_before_it_is_published() -> None:
+def test_an_edited_copy_is_compared_before_somebody_else_publishes_it() -> None:
     browser = signed_in("finance")
     sent = edited(**{"price-0": "99.5", "step": "compare"})
     answer = browser.post("/ops/prices/new/", sent)
@@ -194,6 +195,13 @@ def test_an_edited_copy_is_compared_before_it_is_published() -> None:
     assert done.status_code == 302
     newest = versions()[0]
     assert (newest.title, version_prices(newest.pk)[0].unit_price) == ("Spring", Decimal("99.5"))
+    assert newest.state == "draft"
+    assert "What it would change" in browser.get(done["Location"]).content.decode()
+    assert browser.post(f"{done['Location']}step/submit/").status_code == 302
+    assert browser.post(f"{done['Location']}step/publish/").status_code == 409
+    assert versions()[0].state == "submitted"
+    assert signed_in("admin").post(f"{done['Location']}step/publish/").status_code == 302
+    assert versions()[0].state == "published"
     assert "What it changed" in browser.get(done["Location"]).content.decode()
     again = browser.post("/ops/prices/new/", {**sent, "step": "publish"})
     assert again.status_code == 422

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from portal.api.v1 import (
     appliances,
     arrears,
+    contracts,
     deployments,
     invoices,
     offers,
@@ -48,6 +49,7 @@ urlpatterns: list[URLPattern] = [
     path("usage/summary", usage.UsageSummary.as_view(), name="usage-summary"),
     path("wallet", wallet.Wallet.as_view(), name="wallet"),
     path("standing", arrears.Standing.as_view(), name="standing"),
+    path("contracts", contracts.Contracts.as_view(), name="contracts"),
     path("prices", prices.Prices.as_view(), name="prices"),
     path("invoices", invoices.Invoices.as_view(), name="invoices"),
     path(_INVOICE, invoices.Invoice.as_view(), name="invoice"),

@@ -129,6 +129,7 @@ ROWS = [
     _reading("api/v1/wallet", P.WALLET_READ),
     _reading("api/v1/standing", P.WALLET_READ),
     _reading("api/v1/prices", P.PRICE_READ),
+    _reading("api/v1/contracts", P.CONTRACT_READ),
     _reading("api/v1/invoices", P.INVOICE_READ),
     Row(
         "api/v1/invoices/<uuid:invoice_id>",

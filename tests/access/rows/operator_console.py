@@ -31,6 +31,10 @@ def _no_node(names: Names) -> dict[str, object]:
     return {"node_id": 0}
 
 
+def _no_version(names: Names) -> dict[str, object]:
+    return {"version_id": NOBODYS}
+
+
 def _nothing_called_so(names: Names) -> dict[str, object]:
     return {"code": "no-such-thing"}
 
@@ -77,6 +81,31 @@ ROWS = [
             "GET": Expect(who=those_with(P.PRICE_PUBLISH)),
             "POST": Expect(422, who=those_with(P.PRICE_PUBLISH)),
         },
+    ),
+    Row(
+        "ops/prices/taxes/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.PRICE_READ)),
+            "POST": Expect(422, who=those_with(P.PRICE_PUBLISH)),
+        },
+    ),
+    Row(
+        "ops/prices/spot/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.PRICE_READ)),
+            "POST": Expect(422, who=those_with(P.PRICE_PUBLISH)),
+        },
+    ),
+    Row(
+        "ops/tenants/<str:code>/contracts/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.CONTRACT_READ)),
+            "POST": Expect(422, who=those_with(P.CONTRACT_MANAGE)),
+        },
+        names=_tenant,
     ),
     _form("ops/tenants/<str:code>/top-up/", P.WALLET_TOP_UP, 422, names=_tenant),
     _form("ops/tenants/<str:code>/credit-limit/", P.WALLET_TOP_UP, 422, names=_tenant),
@@ -150,6 +179,57 @@ ROWS = [
                 "GET",
                 P.PRICE_READ,
                 lambda names: {"version_id": NOBODYS},
+            ),
+            ("ops/prices/<uuid:version_id>/prices.csv", "GET", P.PRICE_READ, _no_version),
+            ("ops/prices/<uuid:version_id>/remove/", "POST", P.PRICE_PUBLISH, _no_version),
+            (
+                "ops/prices/<uuid:version_id>/step/<slug:step>/",
+                "POST",
+                P.PRICE_PUBLISH,
+                lambda names: {"version_id": NOBODYS, "step": "publish"},
+            ),
+            ("ops/prices/<uuid:version_id>/describe/", "POST", P.PRICE_PUBLISH, _no_version),
+            ("ops/prices/<uuid:version_id>/import/", "POST", P.PRICE_PUBLISH, _no_version),
+            (
+                "ops/prices/taxes/<uuid:change_id>/<slug:step>/",
+                "POST",
+                P.PRICE_PUBLISH,
+                lambda names: {"change_id": NOBODYS, "step": "approve"},
+            ),
+            (
+                "ops/tenants/<str:code>/contracts/<uuid:contract_id>/<slug:step>/",
+                "POST",
+                P.CONTRACT_MANAGE,
+                lambda names: {
+                    "code": names.code,
+                    "contract_id": NOBODYS,
+                    "step": "discard",
+                },
+            ),
+        )
+    ),
+    *(
+        Row(
+            route,
+            "operator",
+            {
+                "GET": Expect(404, who=those_with(reading)),
+                "POST": Expect(404, who=those_with(writing)),
+            },
+            names=names,
+        )
+        for route, reading, writing, names in (
+            (
+                "ops/prices/<uuid:version_id>/price/",
+                P.PRICE_PUBLISH,
+                P.PRICE_PUBLISH,
+                _no_version,
+            ),
+            (
+                "ops/tenants/<str:code>/contracts/<uuid:contract_id>/",
+                P.CONTRACT_READ,
+                P.CONTRACT_MANAGE,
+                lambda names: {"code": names.code, "contract_id": NOBODYS},
             ),
         )
     ),

@@ -4,7 +4,7 @@ from tenants import walls
 
 
 class Migration(migrations.Migration):
-    dependencies = [("appliances", "0200_arrears")]
+    dependencies = [("appliances", "0003_arrears")]
 
     operations = [
         walls.tenant_wall("appliances_interruption"),

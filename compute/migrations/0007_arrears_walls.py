@@ -23,7 +23,7 @@ CREATE TRIGGER compute_freeze_moves BEFORE UPDATE ON compute_freeze
 
 
 class Migration(migrations.Migration):
-    dependencies = [("compute", "0200_arrears")]
+    dependencies = [("compute", "0006_arrears")]
 
     operations = [
         walls.tenant_wall("compute_freeze"),

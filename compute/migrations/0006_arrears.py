@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('compute', '0005_node_orders'),
-        ('tenants', '0010_notices'),
+        ('tenants', '0005_notices'),
     ]
 
     operations = [

@@ -102,7 +102,7 @@ def make_tiers(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0200_arrears")]
+    dependencies = [("billing", "0007_arrears")]
 
     operations = [
         *[walls.tenant_wall(f"billing_{table}") for table in TENANT_TABLES],

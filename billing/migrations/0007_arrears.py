@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('billing', '0006_period_laws'),
-        ('tenants', '0010_notices'),
+        ('tenants', '0005_notices'),
     ]
 
     operations = [

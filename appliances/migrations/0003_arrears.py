@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('appliances', '0002_walls'),
-        ('tenants', '0010_notices'),
+        ('tenants', '0005_notices'),
     ]
 
     operations = [

@@ -19,7 +19,7 @@ GRANT UPDATE (state, tries, attempts, due_at, leased_until, finished_at, last_st
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0010_notices'),
+        ('tenants', '0005_notices'),
     ]
 
     operations = [

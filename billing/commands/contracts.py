@@ -1,0 +1,391 @@
+"""Contracts: drafted, agreed and ended; their terms move money, so they never change in between."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from billing import meters
+from billing.commands.accrual import refresh_unbilled
+from billing.locks import lock_account
+from billing.models import (
+    Contract,
+    ContractState,
+    ContractTerm,
+    TaxRate,
+    TermInterval,
+    TermKind,
+)
+from billing.money import CURRENCY
+from billing.pricing import MODELS, Terms, Tier, terms_faults
+from billing.pricing.stored import tier_rows
+from billing.queries.contracts import open_from
+from common.errors import DomainError, FieldError, NotFound
+from common.period import floor_hour
+from tenants.audit import record
+from tenants.permissions import Actor, Permission, require
+
+MOST_PERCENT = Decimal(100)
+LARGEST_AMOUNT = Decimal(10) ** 15
+
+
+@dataclass(frozen=True)
+class TermLine:
+    """One thing to agree on; which fields count depends on ``kind``.
+
+    Units: ``discount_percent`` of the list price; ``amount`` net CNY for each ``interval``.
+    """
+
+    kind: str
+    starts_at: datetime
+    ends_at: datetime
+    meter: str = ""
+    sku: str = ""
+    match: Mapping[str, str] = field(default_factory=dict)
+    discount_percent: Decimal | None = None
+    model: str = ""
+    unit_price: Decimal | None = None
+    unit_quantity: int | None = None
+    tiers: tuple[Tier, ...] = ()
+    amount: Decimal | None = None
+    interval: str = ""
+    tax_code: str = ""
+
+
+class ContractRefused(DomainError):
+    """The contract or one of its terms cannot be agreed as it is."""
+
+    code = "contract_refused"
+    status = 422
+    message = _("The contract cannot be kept as it is.")
+
+
+class ContractNumberTaken(DomainError):
+    """Another contract has this number."""
+
+    code = "contract_number_taken"
+    status = 409
+    message = _("There is a contract with this number already.")
+
+
+class CurrencyNotBilled(DomainError):
+    """The ledger, the wallet and the invoices hold one currency."""
+
+    code = "currency_not_billed"
+    status = 422
+    message = _("Contracts are billed in CNY; %(currency)s is not billed here.")
+
+
+class ContractNotDraft(DomainError):
+    """An agreed contract is ended, never edited."""
+
+    code = "contract_not_draft"
+    status = 409
+    message = _("This contract is agreed, so it cannot be changed. End it and agree a new one.")
+
+
+class ContractNotActive(DomainError):
+    """Only an active contract can be ended."""
+
+    code = "contract_not_active"
+    status = 409
+    message = _("This contract is not active.")
+
+
+class TermsOverlap(DomainError):
+    """Two agreed terms would hold for the same thing at the same time."""
+
+    code = "contract_terms_overlap"
+    status = 409
+    message = _("Another agreed term holds for the same thing at the same time.")
+
+
+class PeriodClosed(DomainError):
+    """What an invoice has closed keeps its prices."""
+
+    code = "billing_period_closed"
+    status = 409
+    message = _("A contract never reaches into hours that an invoice has closed.")
+
+
+@transaction.atomic
+def draft_contract(
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    number: str,
+    title: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    currency: str = CURRENCY,
+) -> Contract:
+    """Open a contract for a tenant; it counts once it is activated.
+
+    Raises: PermissionRefused, CurrencyNotBilled, ContractRefused, ContractNumberTaken.
+    """
+    require(actor, Permission.CONTRACT_MANAGE, tenant_id)
+    if currency != CURRENCY:
+        raise CurrencyNotBilled(currency=currency)
+    errors = _period_faults(starts_at, ends_at)
+    if not number.strip() or not title.strip():
+        errors.append(FieldError("/number", "empty", _("A contract has a number and a title.")))
+    if errors:
+        raise ContractRefused(errors=errors)
+    if Contract.objects.filter(number=number.strip()).exists():
+        raise ContractNumberTaken
+    contract = Contract.objects.create(
+        tenant_id=tenant_id,
+        number=number.strip(),
+        title=title.strip(),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        currency=currency,
+        drafted_by=actor.name[:200],
+        drafted_at=now,
+    )
+    _told(actor, "drafted", contract)
+    return contract
+
+
+@transaction.atomic
+def add_term(*, actor: Actor, tenant_id: UUID, contract_id: UUID, term: TermLine) -> ContractTerm:
+    """Write one term into a draft.
+
+    Raises: PermissionRefused, NotFound, ContractNotDraft, ContractRefused.
+    """
+    require(actor, Permission.CONTRACT_MANAGE, tenant_id)
+    contract = _draft(tenant_id, contract_id)
+    errors = _term_faults(contract, term)
+    if errors:
+        raise ContractRefused(errors=errors)
+    row = ContractTerm.objects.create(
+        tenant_id=tenant_id,
+        contract=contract,
+        kind=term.kind,
+        meter=term.meter,
+        sku=term.sku,
+        match=dict(term.match),
+        discount_percent=term.discount_percent,
+        model=term.model,
+        unit_price=term.unit_price,
+        unit_quantity=term.unit_quantity,
+        tiers=tier_rows(term.tiers),
+        amount=term.amount,
+        interval=term.interval,
+        tax_code=term.tax_code,
+        starts_at=term.starts_at,
+        ends_at=term.ends_at,
+    )
+    _told(actor, "changed", contract, added=term.kind)
+    return row
+
+
+@transaction.atomic
+def remove_term(*, actor: Actor, tenant_id: UUID, contract_id: UUID, term_id: UUID) -> None:
+    """Take a term out of a draft; taking it out twice is harmless.
+
+    Raises: PermissionRefused, NotFound, ContractNotDraft.
+    """
+    require(actor, Permission.CONTRACT_MANAGE, tenant_id)
+    contract = _draft(tenant_id, contract_id)
+    gone, _each = ContractTerm.objects.filter(contract=contract, pk=term_id).delete()
+    if gone:
+        _told(actor, "changed", contract, removed=str(term_id))
+
+
+@transaction.atomic
+def discard_contract(*, actor: Actor, tenant_id: UUID, contract_id: UUID) -> None:
+    """Throw a draft away. Raises: PermissionRefused, NotFound, ContractNotDraft."""
+    require(actor, Permission.CONTRACT_MANAGE, tenant_id)
+    contract = _draft(tenant_id, contract_id)
+    ContractTerm.objects.filter(contract=contract).delete()
+    _told(actor, "discarded", contract)
+    Contract.objects.filter(pk=contract.pk, state=ContractState.DRAFT).delete()
+
+
+@transaction.atomic
+def activate_contract(
+    *, actor: Actor, tenant_id: UUID, contract_id: UUID, now: datetime
+) -> Contract:
+    """Let a contract count from its own hours on, which no invoice has closed.
+
+    Locks: the account, so that no invoice closes these hours meanwhile.
+    Raises: PermissionRefused, NotFound, ContractNotDraft, ContractRefused, PeriodClosed,
+    TermsOverlap, AccountBusy.
+    """
+    require(actor, Permission.CONTRACT_MANAGE, tenant_id)
+    lock_account(tenant_id)
+    contract = _draft(tenant_id, contract_id)
+    starts = list(contract.terms.values_list("starts_at", flat=True))
+    if not starts:
+        raise ContractRefused(
+            errors=[FieldError("/terms", "empty", _("A contract has at least one term."))]
+        )
+    closed_until = open_from(tenant_id)
+    if closed_until is not None and min(starts) < closed_until:
+        raise PeriodClosed
+    with _overlap_refused():
+        moved = Contract.objects.filter(pk=contract.pk, state=ContractState.DRAFT).update(
+            state=ContractState.ACTIVE, activated_by=actor.name[:200], activated_at=now
+        )
+    if not moved:
+        raise ContractNotDraft
+    refresh_unbilled(tenant_id=tenant_id, now=now)
+    _told(actor, "activated", contract)
+    contract.refresh_from_db()
+    return contract
+
+
+@transaction.atomic
+def end_contract(
+    *, actor: Actor, tenant_id: UUID, contract_id: UUID, ends_at: datetime, now: datetime
+) -> Contract:
+    """End an active contract at a whole hour, before or at its agreed end.
+
+    Locks: the account.
+    Raises: PermissionRefused, NotFound, ContractNotActive, ContractRefused, PeriodClosed,
+    AccountBusy.
+    """
+    require(actor, Permission.CONTRACT_MANAGE, tenant_id)
+    lock_account(tenant_id)
+    contract = _locked(tenant_id, contract_id)
+    if contract.state != ContractState.ACTIVE:
+        raise ContractNotActive
+    if ends_at != floor_hour(ends_at) or not contract.starts_at <= ends_at <= contract.ends_at:
+        raise ContractRefused(
+            errors=[
+                FieldError(
+                    "/ends_at", "ends_at", _("A contract ends on a whole hour, within its period.")
+                )
+            ]
+        )
+    closed_until = open_from(tenant_id)
+    if ends_at < contract.ends_at and closed_until is not None and ends_at < closed_until:
+        raise PeriodClosed
+    moved = Contract.objects.filter(pk=contract.pk, state=ContractState.ACTIVE).update(
+        state=ContractState.ENDED, ends_at=ends_at, ended_by=actor.name[:200], ended_at=now
+    )
+    if not moved:
+        raise ContractNotActive
+    refresh_unbilled(tenant_id=tenant_id, now=now)
+    _told(actor, "ended", contract, ends_at=ends_at.isoformat())
+    contract.refresh_from_db()
+    return contract
+
+
+@contextmanager
+def _overlap_refused() -> Iterator[None]:
+    """Say TermsOverlap where the database refuses two terms about one thing."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if "no_overlap" in str(error):
+            raise TermsOverlap from error
+        raise
+
+
+def _draft(tenant_id: UUID, contract_id: UUID) -> Contract:
+    contract = _locked(tenant_id, contract_id)
+    if contract.state != ContractState.DRAFT:
+        raise ContractNotDraft
+    return contract
+
+
+def _locked(tenant_id: UUID, contract_id: UUID) -> Contract:
+    found = Contract.objects.select_for_update(of=("self",)).filter(
+        pk=contract_id, tenant_id=tenant_id
+    )
+    contract = found.first()
+    if contract is None:
+        raise NotFound
+    return contract
+
+
+def _period_faults(starts_at: datetime, ends_at: datetime) -> list[FieldError]:
+    errors = []
+    for name, at in (("starts_at", starts_at), ("ends_at", ends_at)):
+        if at != floor_hour(at):
+            errors.append(FieldError(f"/{name}", "not_whole_hour", _("Give a whole hour.")))
+    if ends_at <= starts_at:
+        errors.append(FieldError("/ends_at", "order", _("The end is after the start.")))
+    return errors
+
+
+def _term_faults(contract: Contract, term: TermLine) -> list[FieldError]:
+    errors = _period_faults(term.starts_at, term.ends_at)
+    if term.starts_at < contract.starts_at or term.ends_at > contract.ends_at:
+        errors.append(FieldError("/starts_at", "outside", _("A term lies within its contract.")))
+    if term.kind in (TermKind.DISCOUNT, TermKind.PRICE):
+        errors.extend(_subject_faults(term))
+        errors.extend(
+            _discount_faults(term) if term.kind == TermKind.DISCOUNT else _price_faults(term)
+        )
+    elif term.kind in (TermKind.MINIMUM, TermKind.COMMITMENT):
+        errors.extend(_amount_faults(term))
+    else:
+        errors.append(FieldError("/kind", "kind", _("There is no such kind of term.")))
+    return errors
+
+
+def _subject_faults(term: TermLine) -> list[FieldError]:
+    known = meters.declared().get(term.meter)
+    if term.meter and known is None:
+        return [FieldError("/meter", "meter", _("There is no such meter."))]
+    if term.match and (known is None or not set(term.match) <= set(known.dimensions)):
+        return [FieldError("/match", "match", _("The meter has no such property."))]
+    return []
+
+
+def _discount_faults(term: TermLine) -> list[FieldError]:
+    percent = term.discount_percent
+    if percent is None or not percent.is_finite() or not 0 < percent <= MOST_PERCENT:
+        text = _("A discount is more than 0 and at most 100 per cent.")
+        return [FieldError("/discount_percent", "percent", text)]
+    return []
+
+
+def _price_faults(term: TermLine) -> list[FieldError]:
+    if not term.sku and not term.meter:
+        text = _("A fixed price is for a SKU or a meter.")
+        return [FieldError("/sku", "subject", text)]
+    if term.model not in MODELS or term.model == "spot":
+        return [FieldError("/model", "model", _("There is no such price model."))]
+    if term.unit_price is None or term.unit_quantity is None:
+        return [FieldError("/unit_price", "amount", _("A price is zero or more, per unit."))]
+    terms = Terms(term.unit_price, term.unit_quantity, term.tiers)
+    return [
+        FieldError(f"/{name}", code, sentence)
+        for name, code, sentence in terms_faults(term.model, terms)
+    ]
+
+
+def _amount_faults(term: TermLine) -> list[FieldError]:
+    amount = term.amount
+    errors = []
+    if amount is None or not amount.is_finite() or not 0 < amount < LARGEST_AMOUNT:
+        errors.append(FieldError("/amount", "amount", _("An agreed amount is more than zero.")))
+    if term.interval not in TermInterval.values or (
+        term.kind == TermKind.MINIMUM and term.interval != TermInterval.MONTH
+    ):
+        text = _("A minimum is for each month; committed spend is for each month or all of it.")
+        errors.append(FieldError("/interval", "interval", text))
+    if not TaxRate.objects.filter(tax_code=term.tax_code).exists():
+        errors.append(FieldError("/tax_code", "tax_code", _("There is no such tax code.")))
+    return errors
+
+
+def _told(actor: Actor, verb: str, contract: Contract, **detail: object) -> None:
+    record(
+        actor,
+        f"billing.contract.{verb}",
+        subject=f"billing.contract:{contract.pk}",
+        tenant_id=contract.tenant_id,
+        detail={"number": contract.number, **detail},
+    )
