@@ -1,5 +1,18 @@
 """Usage, prices, money and invoices."""
 
+from billing.models.credits import (
+    CREDIT_TRANSITIONS,
+    AfterExpiry,
+    CreditKind,
+    CreditLot,
+    CreditRestore,
+    CreditScope,
+    CreditState,
+    CreditUse,
+    Funder,
+    UseKind,
+    VoucherMode,
+)
 from billing.models.invoices import (
     Charge,
     ChargeSegment,
@@ -21,6 +34,12 @@ from billing.models.ledger import (
 )
 from billing.models.periods import BillingPeriod, PeriodState
 from billing.models.prices import Price, PriceVersion, TaxRate, VersionState
+from billing.models.settlements import (
+    BATCH_TRANSITIONS,
+    BatchState,
+    SettlementBatch,
+    SettlementRow,
+)
 from billing.models.usage import (
     EventKey,
     RejectedEvent,
@@ -29,14 +48,34 @@ from billing.models.usage import (
     UsageBucket,
     UsageEvent,
 )
+from billing.models.vouchers import (
+    APPLICATION_TRANSITIONS,
+    ApplicationState,
+    VoucherApplication,
+    VoucherCap,
+    VoucherScheme,
+)
 
 __all__ = [
+    "APPLICATION_TRANSITIONS",
+    "BATCH_TRANSITIONS",
+    "CREDIT_TRANSITIONS",
     "HOLD_TRANSITIONS",
     "Account",
     "BillingPeriod",
     "Charge",
     "ChargeSegment",
+    "AfterExpiry",
+    "ApplicationState",
+    "BatchState",
+    "CreditKind",
+    "CreditLot",
+    "CreditRestore",
+    "CreditScope",
+    "CreditState",
+    "CreditUse",
     "EventKey",
+    "Funder",
     "Hold",
     "HoldState",
     "Invoice",
@@ -53,9 +92,16 @@ __all__ = [
     "PriceVersion",
     "RejectedEvent",
     "Series",
+    "SettlementBatch",
+    "SettlementRow",
     "TaxRate",
     "UsageBatch",
     "UsageBucket",
     "UsageEvent",
+    "UseKind",
     "VersionState",
+    "VoucherApplication",
+    "VoucherCap",
+    "VoucherMode",
+    "VoucherScheme",
 ]
