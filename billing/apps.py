@@ -5,3 +5,9 @@ from django.apps import AppConfig
 
 class BillingConfig(AppConfig):
     name = "billing"
+
+    def ready(self) -> None:
+        # Imported here because models may be read only from now on.
+        from billing import credit_notices  # noqa: PLC0415
+
+        credit_notices.declare_kinds()

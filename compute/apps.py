@@ -8,6 +8,9 @@ class ComputeConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here because models may be read only from now on.
+        from billing.origins import declare  # noqa: PLC0415
         from compute import meters  # noqa: PLC0415
+        from compute.queries.chips import origins  # noqa: PLC0415
 
         meters.declare()
+        declare("chip", origins)

@@ -17,6 +17,7 @@ POKES = (
     Poke("billing.accrue", 60),
     Poke("billing.issue_due", 600),
     Poke("billing.prepare_days", 3600),
+    Poke("billing.keep_credits", 600),
     Poke("tenants.sweep", 30),
     Poke("tenants.sweep_webhooks", 15),
 )
