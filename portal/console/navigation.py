@@ -140,6 +140,10 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Invoices"), "ops:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
+            NavigationItem(_("Vouchers"), "ops:scheme-list", "receipt", Permission.SETTLEMENT_READ),
+            NavigationItem(
+                _("Settlements"), "ops:settlement-list", "transfer", Permission.SETTLEMENT_READ
+            ),
         ),
     ),
     NavigationGroup(

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from portal.api.v1 import (
     appliances,
+    credits,
     deployments,
     invoices,
     offers,
@@ -46,10 +47,15 @@ urlpatterns: list[URLPattern] = [
     path("usage/events", usage.UsageEvents.as_view(), name="usage-events"),
     path("usage/summary", usage.UsageSummary.as_view(), name="usage-summary"),
     path("wallet", wallet.Wallet.as_view(), name="wallet"),
+    path("credits", credits.Credits.as_view(), name="credits"),
+    path("vouchers", credits.Vouchers.as_view(), name="vouchers"),
+    path("voucher-schemes", credits.Schemes.as_view(), name="voucher-schemes"),
+    path("voucher-applications", credits.Applications.as_view(), name="voucher-applications"),
     path("prices", prices.Prices.as_view(), name="prices"),
     path("invoices", invoices.Invoices.as_view(), name="invoices"),
     path(_INVOICE, invoices.Invoice.as_view(), name="invoice"),
     path(f"{_INVOICE}/lines/<int:number>/events", invoices.LineEvents.as_view(), name="line"),
+    path(f"{_INVOICE}/credits", credits.InvoiceCredits.as_view(), name="invoice-credits"),
     path(f"{_INVOICE}/document.pdf", invoices.InvoiceDocument.as_view(), name="invoice-pdf"),
     path(f"{_INVOICE}/lines.csv", invoices.InvoiceLines.as_view(), name="invoice-csv"),
     path("notices", webhooks.Notices.as_view(), name="notices"),
