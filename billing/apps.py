@@ -8,6 +8,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here because models may be read only from now on.
-        from billing import notices  # noqa: PLC0415
+        from billing import credit_notices, notices  # noqa: PLC0415
 
+        credit_notices.declare_kinds()
         notices.declare_kinds()

@@ -1,12 +1,14 @@
 """Charging, pure: what a running total costs beyond what earlier invoices booked of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 from billing.money import round_to_fen, tax_on
+from billing.payment_order import Covered, LotFact, cover
 from billing.pricing import Portion, portions
 from billing.rating import ChargeKey, Plan, PriceFact, RunningKey
 
@@ -71,12 +73,33 @@ class RatedCharge:
     service_from: datetime
     service_to: datetime
     lines: tuple[RatedLine, ...]
+    covered: tuple[Covered, ...] = ()
+
+
+# The portion that packages cover: it costs nothing and says what its use would have cost.
+COVERED = "covered"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """The packages that may cover use before it is priced.
+
+    Shape: ``coverable`` says, by (charge, package), how much of a charge was used in the
+    package's time, where that is not all of it.
+    """
+
+    lots: tuple[LotFact, ...] = ()
+    coverable: Mapping[tuple[ChargeKey, UUID], int] = field(default_factory=dict)
+
+
+NONE = Packages()
 
 
 def rate(
     planned: Plan,
     counted: Mapping[ChargeKey, Counted],
     booked: Mapping[RunningKey, Mapping[PortionKey, Booked]],
+    packages: Packages = NONE,
 ) -> tuple[RatedCharge, ...]:
     """Price each charge as the difference its quantity makes to its running total.
 
@@ -86,24 +109,85 @@ def rate(
     """
     standing = {running: dict(parts) for running, parts in booked.items()}
     charges = []
-    for key in sorted(counted, key=lambda one: one.is_late):
+    left = {lot.id: int(lot.remaining) for lot in packages.lots}
+    # One order for all: which charge a package covers does not hang on how rows came.
+    for key in sorted(counted, key=lambda one: (one.is_late, _place(one, planned, counted))):
         before = standing.setdefault(key.running, {})
         price, due = planned.prices[key.running], counted[key]
-        after = _target(key.running, price, due.quantity, before)
         service = (due.first_hour, due.last_hour + timedelta(hours=1))
+        covered = _cover(key, price, due, service, packages, left)
+        after = _target(
+            key.running, price, due.quantity, before, sum(part.quantity for part in covered)
+        )
         lines = _lines(key, price, before, after, service)
-        charges.append(RatedCharge(key, price, due.quantity, *service, lines))
+        charges.append(RatedCharge(key, price, due.quantity, *service, lines, covered))
         standing[key.running] = after
     return tuple(sorted(charges, key=_reading_order))
 
 
+def _place(
+    key: ChargeKey, planned: Plan, counted: Mapping[ChargeKey, Counted]
+) -> tuple[object, ...]:
+    price = planned.prices[key.running]
+    return (counted[key].first_hour, price.meter, price.sku, str(key.running.digest))
+
+
+def _cover(
+    key: ChargeKey,
+    price: PriceFact,
+    due: Counted,
+    service: tuple[datetime, datetime],
+    packages: Packages,
+    left: dict[UUID, int],
+) -> tuple[Covered, ...]:
+    """Which packages cover how much of what is new, and take it from what they have left."""
+    if not packages.lots or due.quantity <= 0 or not price.terms.unit_price:
+        return ()
+    room = {
+        lot_id: min(amount, packages.coverable.get((key, lot_id), due.quantity))
+        for lot_id, amount in left.items()
+    }
+    covered = cover(
+        packages.lots,
+        meter=price.meter,
+        dimensions=dict(key.running.shown),
+        project_id=key.running.project_id,
+        service_from=service[0],
+        service_to=service[1],
+        quantity=due.quantity,
+        left=room,
+    )
+    for part in covered:
+        left[part.lot_id] -= part.quantity
+    return covered
+
+
 def _target(
-    running: RunningKey, price: PriceFact, added: int, before: Mapping[PortionKey, Booked]
+    running: RunningKey,
+    price: PriceFact,
+    added: int,
+    before: Mapping[PortionKey, Booked],
+    newly_covered: int,
 ) -> dict[PortionKey, Booked]:
-    """What each portion comes to once ``added`` has joined the running total."""
+    """What each portion comes to once ``added`` has joined the running total.
+
+    What packages cover is taken off before the rest is priced; use taken back below what they
+    covered gives it back to them.
+    """
     total = sum(part.quantity for part in before.values()) + added
-    listed = {part.key: part for part in portions(price.listed_as, price.list_terms, total)}
+    known = sum(part.quantity for key, part in before.items() if key.key == COVERED)
+    covered = min(known + newly_covered, max(total, 0))
     target = {}
+    if covered:
+        listed_price = price.list_terms.unit_price
+        target[PortionKey(COVERED, Decimal(0), price.terms.unit_quantity)] = Booked(
+            quantity=covered,
+            list_unit_price=listed_price
+            * price.terms.unit_quantity
+            / price.list_terms.unit_quantity,
+        )
+    total -= covered
+    listed = {part.key: part for part in portions(price.listed_as, price.list_terms, total)}
     for part in portions(price.model, price.terms, total):
         net = round_to_fen(part.net)
         target[PortionKey(part.key, part.unit_price, part.unit_quantity)] = Booked(

@@ -44,6 +44,13 @@ class LineDetail:
     net: Decimal
     tax: Decimal
     gross: Decimal
+    # What vouchers and promotional credit pay of it; what packages cover is a line of its own.
+    credits: Decimal = Decimal(0)
+
+    @property
+    def payable(self) -> Decimal:
+        """What is left for the wallet."""
+        return self.gross - self.credits
 
     @property
     def amount(self) -> Decimal:
@@ -90,6 +97,20 @@ class InvoiceDetail:
         return self.gross - self.paid
 
     @property
+    def credits(self) -> Decimal:
+        """What vouchers and promotional credit paid."""
+        return sum((line.credits for line in self.lines), Decimal(0))
+
+    @property
+    def payable(self) -> Decimal:
+        """What is left for the wallet."""
+        return self.gross - self.credits
+
+    @property
+    def paid_from_wallet(self) -> Decimal:
+        return self.paid - self.credits
+
+    @property
     def tax_by_rate(self) -> Mapping[Decimal, tuple[Decimal, Decimal]]:
         """Net and tax of each rate, as a tax page lists them."""
         sums: dict[Decimal, tuple[Decimal, Decimal]] = {}
@@ -111,3 +132,13 @@ class DraftDetail:
     gross: Decimal
     lines: tuple[LineDetail, ...]
     unpriced_meters: tuple[str, ...]
+
+    @property
+    def credits(self) -> Decimal:
+        """What vouchers and promotional credit would pay."""
+        return sum((line.credits for line in self.lines), Decimal(0))
+
+    @property
+    def payable(self) -> Decimal:
+        """What would be left for the wallet."""
+        return self.gross - self.credits

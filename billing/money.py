@@ -17,3 +17,8 @@ def round_to_fen(amount: Fraction) -> Decimal:
 def tax_on(net: Decimal, rate: Decimal) -> Decimal:
     """The tax on one line's rounded net, itself rounded to the fen."""
     return round_to_fen(Fraction(net) * Fraction(rate))
+
+
+def is_whole_fen(amount: Decimal) -> bool:
+    """Whether an amount is a number without parts of a fen."""
+    return amount.is_finite() and amount == amount.quantize(FEN)

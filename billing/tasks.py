@@ -10,11 +10,15 @@ from billing.arrears_tasks import reassess_arrears
 from billing.commands.accrual import accrue as accrue_tenant
 from billing.commands.invoices import due_month_end, issue_due_invoice
 from billing.commands.partitions import prepare_days
+from billing.credit_tasks import keep_all_credits
 from billing.queries.sweep import tenants_to_accrue, tenants_to_invoice
 from common.clock import utc_now
 from common.errors import DomainError
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
+
+# Celery looks for tasks here; those of credits live in a module of their own.
+__all__ = ["accrue", "issue_due", "keep_all_credits", "prepare_event_days"]
 
 log = logging.getLogger(__name__)
 

@@ -41,6 +41,7 @@ class Permission(StrEnum):
     WALLET_READ = "billing:wallet:read"
     FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
+    VOUCHER_APPLY = "billing:voucher:apply"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
     TENANT_OPERATE = "tenants:organisation:operate"
@@ -54,6 +55,11 @@ class Permission(StrEnum):
     WALLET_TOP_UP = "billing:wallet:top_up"
     INVOICE_ISSUE = "billing:invoice:issue"
     ARREARS_MANAGE = "billing:arrears:manage"
+    CREDIT_GRANT = "billing:credit:grant"
+    VOUCHER_REVIEW = "billing:voucher:review"
+    SCHEME_MANAGE = "billing:scheme:manage"
+    SETTLEMENT_READ = "billing:settlement:read"
+    SETTLEMENT_MANAGE = "billing:settlement:manage"
 
 
 P = Permission
@@ -88,6 +94,7 @@ _ADMIN = (
     | _FINANCE
     | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ, P.USAGE_INGEST}
     | {P.WEBHOOK_READ, P.WEBHOOK_MANAGE}
+    | {P.VOUCHER_APPLY}
 )
 _OWNER = _ADMIN | {P.ORGANISATION_MANAGE}
 
@@ -95,11 +102,19 @@ MEMBER_ROLES: dict[str, frozenset[Permission]] = {
     "owner": frozenset(_OWNER),
     "admin": frozenset(_ADMIN),
     "developer": frozenset(_DEVELOPER),
-    "finance": frozenset(_FINANCE),
+    "finance": frozenset(_FINANCE | {P.VOUCHER_APPLY}),
     "viewer": _VIEWER,
 }
 
-_OPERATOR_READ = _FINANCE | {P.TENANT_READ_ALL, P.KEY_READ, P.AUDIT_READ, P.WEBHOOK_READ}
+_OPERATOR_READ = _FINANCE | {
+    P.TENANT_READ_ALL,
+    P.KEY_READ,
+    P.AUDIT_READ,
+    P.WEBHOOK_READ,
+    P.SETTLEMENT_READ,
+}
+# Credits are the centre's and the city's money: finance gives, reviews and settles them.
+_CREDITS = frozenset({P.CREDIT_GRANT, P.VOUCHER_REVIEW, P.SCHEME_MANAGE, P.SETTLEMENT_MANAGE})
 OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
     "support": frozenset(_OPERATOR_READ),
     "capacity": frozenset(
@@ -123,6 +138,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.ARREARS_MANAGE,
             P.FUNDS_HOLD,
         }
+        | _CREDITS
     ),
     "admin": frozenset(
         _OPERATOR_READ
@@ -140,6 +156,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.TENANT_OPERATE,
             P.FUNDS_HOLD,
         }
+        | _CREDITS
     ),
 }
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.accrual import refresh_unbilled
+from billing.commands.credits import apply_credits
 from billing.commands.invoice_rows import (
     HASH_VERSION,
     charge_rows,
@@ -16,6 +17,7 @@ from billing.commands.invoice_rows import (
     line_rows,
 )
 from billing.commands.ledger import book
+from billing.commands.package_uses import use_packages
 from billing.commands.periods import close_periods, open_periods, periods_to_close
 from billing.commands.wallet import settle_open_invoices
 from billing.locks import busy_when_waiting, lock_account
@@ -85,6 +87,8 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
     invoice = _write(tenant_id, periods[0].starts_at, open_usage, now)
     close_periods(invoice, periods, until=until, now=now)
     _book(invoice)
+    use_packages(invoice, open_usage, now)
+    apply_credits(tenant_id=tenant_id, invoice_id=invoice.pk, now=now)
     settle_open_invoices(tenant_id=tenant_id, now=now)
     refresh_unbilled(tenant_id=tenant_id, now=now)
     record(

@@ -5,7 +5,7 @@ from decimal import ROUND_DOWN, Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import DecimalField, F, Sum
+from django.db.models import Count, DecimalField, F, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -109,7 +109,9 @@ def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
         return
     left = account.wallet
     paid_so_far = Coalesce(Sum("payments__amount"), Decimal(0), output_field=DecimalField())
-    invoices = Invoice.objects.filter(tenant_id=tenant_id).annotate(paid=paid_so_far)
+    invoices = Invoice.objects.filter(tenant_id=tenant_id).annotate(
+        paid=paid_so_far, times=Count("payments")
+    )
     for invoice in invoices.filter(paid__lt=F("gross")).order_by("period_end"):
         paid = invoice.paid
         part = min(invoice.gross - paid, left.quantize(FEN, rounding=ROUND_DOWN))
@@ -118,8 +120,9 @@ def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
         movement = book(
             tenant_id=tenant_id,
             kind="settlement",
-            # What was paid before names the payment: a second one of an invoice is another.
-            key=f"settlement:{invoice.pk}:{paid}",
+            # Its number names the payment: what was paid may come to the same sum twice, after a
+            # refund gave part of it back.
+            key=f"settlement:{invoice.pk}:{invoice.times}",
             legs={LedgerKind.WALLET: part, LedgerKind.RECEIVABLE: -part},
             reference=invoice.number,
             booked_at=now,

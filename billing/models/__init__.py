@@ -18,6 +18,19 @@ from billing.models.contracts import (
     TermInterval,
     TermKind,
 )
+from billing.models.credits import (
+    CREDIT_TRANSITIONS,
+    AfterExpiry,
+    CreditKind,
+    CreditLot,
+    CreditRestore,
+    CreditScope,
+    CreditState,
+    CreditUse,
+    Funder,
+    UseKind,
+    VoucherMode,
+)
 from billing.models.invoices import (
     Charge,
     ChargeSegment,
@@ -49,6 +62,12 @@ from billing.models.prices import (
     TaxRate,
     VersionState,
 )
+from billing.models.settlements import (
+    BATCH_TRANSITIONS,
+    BatchState,
+    SettlementBatch,
+    SettlementRow,
+)
 from billing.models.usage import (
     EventKey,
     RejectedEvent,
@@ -57,9 +76,19 @@ from billing.models.usage import (
     UsageBucket,
     UsageEvent,
 )
+from billing.models.vouchers import (
+    APPLICATION_TRANSITIONS,
+    ApplicationState,
+    VoucherApplication,
+    VoucherCap,
+    VoucherScheme,
+)
 
 __all__ = [
     "CONTRACT_TRANSITIONS",
+    "APPLICATION_TRANSITIONS",
+    "BATCH_TRANSITIONS",
+    "CREDIT_TRANSITIONS",
     "HOLD_TRANSITIONS",
     "TAX_CHANGE_TRANSITIONS",
     "VERSION_TRANSITIONS",
@@ -75,7 +104,17 @@ __all__ = [
     "Contract",
     "ContractState",
     "ContractTerm",
+    "AfterExpiry",
+    "ApplicationState",
+    "BatchState",
+    "CreditKind",
+    "CreditLot",
+    "CreditRestore",
+    "CreditScope",
+    "CreditState",
+    "CreditUse",
     "EventKey",
+    "Funder",
     "Hold",
     "HoldState",
     "Invoice",
@@ -98,11 +137,18 @@ __all__ = [
     "SpotPrice",
     "TaxChange",
     "TaxChangeState",
+    "SettlementBatch",
+    "SettlementRow",
     "TaxRate",
     "TermInterval",
     "TermKind",
     "UsageBatch",
     "UsageBucket",
     "UsageEvent",
+    "UseKind",
     "VersionState",
+    "VoucherApplication",
+    "VoucherCap",
+    "VoucherMode",
+    "VoucherScheme",
 ]

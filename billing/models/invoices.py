@@ -185,7 +185,7 @@ class InvoiceLine(TenantOwned):
 
 
 class InvoicePayment(TenantOwned):
-    """What was paid on an invoice, by one ledger transaction."""
+    """What was paid on an invoice, by one ledger transaction; a refund gives back below zero."""
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
     transaction = models.ForeignKey(
@@ -197,6 +197,6 @@ class InvoicePayment(TenantOwned):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(amount__gt=0), name="billing_invoicepayment_positive"
+                condition=~models.Q(amount=0), name="billing_invoicepayment_not_zero"
             ),
         ]

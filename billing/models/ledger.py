@@ -46,6 +46,11 @@ class LedgerKind(models.TextChoices):
     RECEIVABLE = "receivable", _("Receivable")
     REVENUE = "revenue", _("Revenue")
     VAT_OUTPUT = "vat_output", _("Output VAT")
+    SUBSIDY_RECEIVABLE = "subsidy_receivable", _("Subsidy receivable")
+    VOUCHER_LIABILITY = "voucher_liability", _("Vouchers not yet used")
+    PROMOTION = "promotion", _("Promotional credit given")
+    DEFERRED_REVENUE = "deferred_revenue", _("Packages not yet used")
+    BREAKAGE = "breakage", _("Packages expired unused")
 
 
 class LedgerAccount(TenantOwned):

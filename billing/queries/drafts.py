@@ -8,21 +8,33 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Exists
 
 from billing import meters
 from billing.charging import (
     Booked,
     Counted,
+    Packages,
     PortionKey,
     RatedCharge,
     RatedLine,
     lines_of,
     rate,
 )
-from billing.models import BillingPeriod, PeriodState
+from billing.models import (
+    BillingPeriod,
+    ContractTerm,
+    CreditKind,
+    CreditLot,
+    CreditState,
+    PeriodState,
+)
 from billing.money import CURRENCY
+from billing.payment_order import LotFact
 from billing.queries.book import book_facts, tax_facts
-from billing.queries.contracts import Agreements, agreements
+from billing.queries.contracts import NOTHING_AGREED, Agreements, agreements
+from billing.queries.credit_order import active_lots, lot_fact
+from billing.queries.credit_time import Stretch, clipped, sums
 from billing.queries.trueups import RatedTrueUp, rated_true_ups
 from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, plan
 
@@ -31,7 +43,8 @@ from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, pla
 class Draft:
     """Shape: ``period_start`` is None where no period stands open.
 
-    The plan's segments say which bucket hours each charge is made of.
+    The plan's segments say which bucket hours each charge is made of; ``lots`` are the credits
+    that may pay, and ``period_ids`` the open periods it counts.
     """
 
     currency: str
@@ -45,6 +58,8 @@ class Draft:
     net: Decimal
     tax: Decimal
     gross: Decimal
+    lots: tuple[CreditLot, ...] = ()
+    period_ids: tuple[int, ...] = ()
 
 
 EMPTY = Plan((), (), {})
@@ -53,20 +68,22 @@ EMPTY = Plan((), (), {})
 def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """What is used, up to the hours starting before ``until``, and stands on no invoice yet.
 
-    Seven statements at most, however much was used, one more where a list has spot prices, and
-    three more where an amount was agreed.
+    Six statements at most, however much was used, one more where a list has spot prices, and
+    three more each where there is a contract and where there are credits.
     """
-    periods = _open_periods(tenant_id, until)
+    periods, has_credits, has_agreements = _open_periods(tenant_id, until)
     uses = _uses(periods, until)
     start = periods[0][1] if periods else None
-    agreed = agreements(tenant_id)
+    agreed = agreements(tenant_id) if has_agreements else NOTHING_AGREED
     planned = (
         plan(uses, book_facts(uses, agreed.rates), period_start=start, until=until)
         if uses and start is not None
         else EMPTY
     )
     counted = _counted(planned, periods, until)
-    charges = rate(planned, counted, _booked(tenant_id, planned))
+    lots = active_lots(tenant_id) if counted and has_credits else ()
+    packages = _packages(lots, planned, counted, periods, until)
+    charges = rate(planned, counted, _booked(tenant_id, planned), packages)
     lines = lines_of(charges)
     lacking = _true_ups(tenant_id, agreed, lines, until)
     amounts = [(one.net, one.tax) for one in lines] + [(one.net, one.tax) for one in lacking]
@@ -84,6 +101,8 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
         net=net,
         tax=tax,
         gross=net + tax,
+        lots=lots,
+        period_ids=tuple(number for number, _ in periods),
     )
 
 
@@ -110,11 +129,20 @@ def _untaxed(lacking: Sequence[RatedTrueUp]) -> tuple[Unpriced, ...]:
 Periods = Sequence[tuple[int, datetime]]
 
 
-def _open_periods(tenant_id: UUID, until: datetime) -> Periods:
+def _open_periods(tenant_id: UUID, until: datetime) -> tuple[Periods, bool, bool]:
+    """The open periods, and whether a credit might pay or a contract term hold.
+
+    Most tenants have neither to look for. Without an open period only the terms themselves know.
+    """
     rows = BillingPeriod.objects.filter(
         tenant_id=tenant_id, state=PeriodState.OPEN, starts_at__lt=until
-    )
-    return tuple(rows.order_by("starts_at").values_list("id", "starts_at"))
+    ).order_by("starts_at")
+    credits = CreditLot.objects.filter(tenant_id=tenant_id, state=CreditState.ACTIVE)
+    terms = ContractTerm.objects.filter(tenant_id=tenant_id, in_force__isnull=False)
+    found = tuple(rows.values_list("id", "starts_at", Exists(credits), Exists(terms)))
+    if not found:
+        return (), False, True
+    return tuple(row[:2] for row in found), found[0][2], found[0][3]
 
 
 USES = """
@@ -181,6 +209,40 @@ def _counted(planned: Plan, periods: Periods, until: datetime) -> dict[ChargeKey
     with connection.cursor() as cursor:
         cursor.execute(COUNTED, values)
         return {keys[row[0]]: Counted(*row[1:]) for row in cursor.fetchall()}
+
+
+def _packages(
+    lots: Sequence[CreditLot],
+    planned: Plan,
+    counted: Mapping[ChargeKey, Counted],
+    periods: Periods,
+    until: datetime,
+) -> Packages:
+    """The packages, and how much of each charge lies in their time where that is not all."""
+    facts = tuple(lot_fact(lot) for lot in lots if lot.kind == CreditKind.PACKAGE)
+    pairs = [(key, lot) for key, due in counted.items() for lot in facts if _crosses(lot, due)]
+    if not pairs:
+        return Packages(facts)
+    stretches = [
+        clipped(
+            [
+                Stretch(part.series_id, part.start, part.end)
+                for part in planned.segments
+                if part.charge == key
+            ],
+            lot.effective_at,
+            lot.expires_at,
+        )
+        for key, lot in pairs
+    ]
+    found = sums(stretches, [number for number, _ in periods], until)
+    return Packages(facts, {(key, lot.id): found[place] for place, (key, lot) in enumerate(pairs)})
+
+
+def _crosses(lot: LotFact, due: Counted) -> bool:
+    return due.first_hour < lot.effective_at or (
+        lot.expires_at is not None and due.last_hour >= lot.expires_at
+    )
 
 
 BOOKED = """

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from billing.queries.credit_invariants import CREDIT_INVARIANTS
+
 INVARIANTS: dict[str, str] = {
+    **CREDIT_INVARIANTS,
     "each event has one key and each key one event": """
         SELECT coalesce(event.key, known.key)::text, count(event.key)::text
         FROM billing_usageevent event FULL JOIN billing_eventkey known ON known.key = event.key
@@ -93,7 +96,9 @@ INVARIANTS: dict[str, str] = {
         LEFT JOIN (
             SELECT movement.reference, movement.tenant_id,
                 sum(entry.amount) FILTER (WHERE movement.kind = 'invoice') AS owed,
-                -sum(entry.amount) FILTER (WHERE movement.kind = 'settlement') AS settled
+                -sum(entry.amount) FILTER (
+                    WHERE movement.kind IN ('settlement', 'credit', 'credit_restored')
+                ) AS settled
             FROM billing_ledgertransaction movement
             JOIN billing_ledgerentry entry ON entry.transaction_id = movement.id
             JOIN billing_ledgeraccount side

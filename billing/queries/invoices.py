@@ -1,6 +1,7 @@
 """Invoices for reading: the list, the whole document, and the way from a line to its events."""
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +17,8 @@ from billing import meters
 from billing.charging import RatedLine
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
 from billing.models import Invoice, InvoiceLine, LineKind
+from billing.queries.credit_draft import draft_payments
+from billing.queries.credits import credits_by_line
 from billing.queries.drafts import draft
 from billing.queries.trueups import RatedTrueUp, true_up_line
 from common.errors import NotFound
@@ -23,6 +26,9 @@ from tenants.models import Project
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
+
+
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -96,10 +102,11 @@ def _with_paid() -> "QuerySet[WithAnnotations[Invoice, Paid]]":
 
 
 def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
-    """One invoice with all its lines; two statements. Raises: NotFound."""
+    """One invoice with all its lines; three statements. Raises: NotFound."""
     row = _with_paid().filter(tenant_id=tenant_id, pk=invoice_id).first()
     if row is None:
         raise NotFound
+    paid = credits_by_line(row.pk)
     return InvoiceDetail(
         id=row.pk,
         number=row.number,
@@ -118,7 +125,10 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         paid=row.paid,
         content_hash=row.content_hash,
         previous_hash=row.previous_hash,
-        lines=tuple(_issued_line(line) for line in row.lines.order_by("position")),
+        lines=tuple(
+            _issued_line(line, paid.get(line.pk, NOTHING))
+            for line in row.lines.order_by("position")
+        ),
     )
 
 
@@ -128,7 +138,7 @@ def _display(meter: str) -> tuple[str | Promise, int]:
     return ("", 1) if known is None else (known.display_unit, known.display_divisor)
 
 
-def _issued_line(line: InvoiceLine) -> LineDetail:
+def _issued_line(line: InvoiceLine, credits: Decimal) -> LineDetail:
     unit, divisor = _display(line.meter)
     # jsonb keeps no order: an issued line shows its dimensions in the meter's.
     return LineDetail(
@@ -157,6 +167,7 @@ def _issued_line(line: InvoiceLine) -> LineDetail:
         net=line.net,
         tax=line.tax,
         gross=line.gross,
+        credits=credits,
     )
 
 
@@ -167,6 +178,9 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
     ids = {key.project_id for key in keys if key.project_id is not None}
     named = Project.objects.filter(tenant_id=tenant_id, pk__in=ids)
     projects: dict[UUID, str] = dict(named.values_list("pk", "name"))
+    paid: dict[int, Decimal] = defaultdict(Decimal)
+    for payment in draft_payments(now_open):
+        paid[payment.line_id.int] += payment.amount
     return DraftDetail(
         currency=now_open.currency,
         period_start=now_open.period_start,
@@ -175,7 +189,7 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
         tax=now_open.tax,
         gross=now_open.gross,
         lines=tuple(
-            _draft_line(position, line, projects)
+            _draft_line(position, line, projects, paid[position])
             for position, line in enumerate(now_open.lines, start=1)
         )
         + tuple(
@@ -186,7 +200,9 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
     )
 
 
-def _draft_line(position: int, rated: RatedLine, projects: dict[UUID, str]) -> LineDetail:
+def _draft_line(
+    position: int, rated: RatedLine, projects: dict[UUID, str], credits: Decimal
+) -> LineDetail:
     price, key = rated.price, rated.key.running
     unit, divisor = _display(price.meter)
     return LineDetail(
@@ -215,6 +231,7 @@ def _draft_line(position: int, rated: RatedLine, projects: dict[UUID, str]) -> L
         net=rated.net,
         tax=rated.tax,
         gross=rated.gross,
+        credits=credits,
     )
 
 

@@ -1,8 +1,9 @@
 """The chip catalogue as people read it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from common.errors import NotFound
+from compute.chips.origins import OTHER, origin_of_vendor
 from compute.models import ChipModel
 from tenants.permissions import Actor, Permission, require
 
@@ -20,3 +21,15 @@ def chip(*, actor: Actor, code: str) -> ChipModel:
     if found is None:
         raise NotFound
     return found
+
+
+def origins(codes: Collection[str]) -> Mapping[str, str]:
+    """Where the cards of these chip models come from, for billing's vouchers; one statement.
+
+    Shape: a model that came with a list of nodes and that no source describes is "other".
+    """
+    rows = ChipModel.objects.filter(pk__in=codes).values_list("pk", "vendor_en", "confidence")
+    return {
+        code: OTHER if confidence == "unverified" else origin_of_vendor(vendor)
+        for code, vendor, confidence in rows
+    }

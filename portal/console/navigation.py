@@ -144,6 +144,10 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
                 _("Invoices"), "ops:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
             NavigationItem(_("Arrears"), "ops:arrears", "scale", Permission.TENANT_READ_ALL),
+            NavigationItem(_("Vouchers"), "ops:scheme-list", "receipt", Permission.SETTLEMENT_READ),
+            NavigationItem(
+                _("Settlements"), "ops:settlement-list", "transfer", Permission.SETTLEMENT_READ
+            ),
         ),
     ),
     NavigationGroup(

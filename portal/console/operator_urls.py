@@ -9,6 +9,7 @@ from portal.console import (
     operator_catalogue,
     operator_chips,
     operator_contracts,
+    operator_credits,
     operator_invoices,
     operator_jobs,
     operator_node,
@@ -18,10 +19,12 @@ from portal.console import (
     operator_price_drafts,
     operator_prices,
     operator_reservations,
+    operator_settlements,
     operator_taxes,
     operator_tenant_access,
     operator_tenant_money,
     operator_tenants,
+    operator_vouchers,
 )
 
 app_name = "ops"
@@ -71,6 +74,43 @@ urlpatterns = [
         name="contract-step",
     ),
     path("tenants/<str:code>/visit/", operator_tenant_access.tenant_visit, name="tenant-visit"),
+    path("tenants/<str:code>/credits/", operator_credits.tenant_credits, name="tenant-credits"),
+    path(
+        "tenants/<str:code>/credits/promo/",
+        operator_credits.promo_grant,
+        name="promo-grant",
+    ),
+    path(
+        "tenants/<str:code>/credits/package/",
+        operator_credits.package_grant,
+        name="package-grant",
+    ),
+    path(
+        "tenants/<str:code>/credits/<uuid:lot_id>/revoke/",
+        operator_credits.credit_revoke,
+        name="credit-revoke",
+    ),
+    path("vouchers/", operator_vouchers.scheme_list, name="scheme-list"),
+    path("vouchers/examples/", operator_vouchers.scheme_examples, name="scheme-examples"),
+    path("vouchers/applications/", operator_vouchers.application_list, name="application-list"),
+    path(
+        "vouchers/applications/<uuid:application_id>/<slug:step>/",
+        operator_vouchers.application_step,
+        name="application-step",
+    ),
+    path("vouchers/schemes/<slug:code>/", operator_vouchers.scheme, name="scheme"),
+    path("settlements/", operator_settlements.settlement_list, name="settlement-list"),
+    path("settlements/<uuid:batch_id>/", operator_settlements.settlement, name="settlement"),
+    path(
+        "settlements/<uuid:batch_id>/file.csv",
+        operator_settlements.settlement_file,
+        name="settlement-file",
+    ),
+    path(
+        "settlements/<uuid:batch_id>/<slug:step>/",
+        operator_settlements.settlement_step,
+        name="settlement-step",
+    ),
     path("reservations/", operator_reservations.reservation_list, name="reservation-list"),
     path(
         "reservations/<uuid:reservation_id>/",

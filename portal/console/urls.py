@@ -40,6 +40,7 @@ from portal.console.reservations import (
 from portal.console.reserve import reserve
 from portal.console.trail import audit
 from portal.console.usage import usage, usage_csv
+from portal.console.vouchers import voucher_apply
 from portal.console.wallet import wallet
 from portal.console.webhooks import (
     webhook,
@@ -86,6 +87,7 @@ urlpatterns = [
     path(f"{_invoice}lines/<int:position>/", invoice_line, name="invoice-line"),
     path("wallet/", wallet, name="wallet"),
     path("prices/", price_list, name="price-list"),
+    path("wallet/apply/", voucher_apply, name="voucher-apply"),
     path("keys/", key_list, name="key-list"),
     path("keys/<uuid:key_id>/revoke/", key_revoke, name="key-revoke"),
     path("members/", member_list, name="member-list"),

@@ -3,11 +3,12 @@
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
+from billing.queries.credits import open_credits, saved
 from billing.queries.pages import statement_page
 from billing.queries.wallet import active_holds, standing
 from common.clock import utc_now
 from portal.console.htmx import render_page
-from portal.console.wording import MOVEMENTS
+from portal.console.wording import CREDIT_KINDS, MOVEMENTS
 from portal.requests import ActorRequest
 from tenants.permissions import Permission, require
 
@@ -26,9 +27,14 @@ def wallet(request: ActorRequest, tenant_code: str) -> HttpResponse:
         limit=PAGE,
     )
     holds = active_holds(request.tenant.pk)
+    now = utc_now()
+    credits = open_credits(tenant_id=request.tenant.pk, now=now)
     context = {
+        "credits": [(one, CREDIT_KINDS[one.kind]) for one in credits],
+        "saved": saved(request.tenant.pk),
+        "may_apply": Permission.VOUCHER_APPLY in request.actor.permissions,
         "account": standing(request.tenant.pk),
-        "now": utc_now(),
+        "now": now,
         "page": page,
         "rows": [(row, MOVEMENTS.get(row.kind, row.kind)) for row in page.items],
         "holds": [(hold, *_about(hold.key)) for hold in holds[:HOLDS_SHOWN]],

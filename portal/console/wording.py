@@ -89,6 +89,36 @@ MOVEMENTS: Mapping[str, Text] = {
     "settlement": _("Payment of an invoice"),
     "adjustment": _("Adjustment"),
     "refund": _("Refund"),
+    "credit": _("Paid by a credit"),
+    "credit_restored": _("Given back to a credit"),
+    "credit_lapsed": _("A credit lapsed"),
+    "voucher_granted": _("Voucher granted"),
+    "package_sold": _("Package bought"),
+    "package_used": _("Package used"),
+    "settlement_paid": _("Paid by the city"),
+    "settlement_clawed_back": _("Taken back by the city"),
+}
+
+CREDIT_KINDS: Mapping[str, Text] = {
+    "package": _("Resource package"),
+    "voucher": _("Computing voucher"),
+    "promo": _("Promotional credit"),
+}
+
+EVIDENCE: Mapping[str, Text] = {
+    "contract": _("Contract"),
+    "invoice": _("Invoice of the centre"),
+    "delivery": _("Proof of delivery"),
+    "registration": _("Business registration"),
+}
+
+SERVICES: Mapping[str, Text] = {
+    "compute": _("Compute"),
+    "models": _("Models"),
+    "storage": _("Storage"),
+    "network": _("Network"),
+    "security": _("Security"),
+    "marketplace": _("Marketplace"),
 }
 
 # What must always hold, under the names the checks have.

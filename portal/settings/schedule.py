@@ -18,6 +18,7 @@ POKES = (
     Poke("billing.issue_due", 600),
     Poke("billing.reassess_arrears", 60),
     Poke("billing.prepare_days", 3600),
+    Poke("billing.keep_credits", 600),
     Poke("tenants.sweep", 30),
     Poke("tenants.sweep_webhooks", 15),
 )

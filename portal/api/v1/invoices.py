@@ -63,6 +63,8 @@ class LineOut(serializers.Serializer):  # type: ignore[type-arg]
     tax_rate = Amount()
     tax = Money()
     gross = Money()
+    credits = Money(help_text=_("What vouchers and promotional credit paid of it."))
+    payable = Money(help_text=_("What was left for the wallet."))
     service_from = Instant()
     service_to = Instant()
     is_late = serializers.BooleanField(help_text=_("Use of a period invoiced before."))
@@ -74,6 +76,8 @@ class LineOut(serializers.Serializer):  # type: ignore[type-arg]
 
 
 class InvoiceSheetOut(InvoiceOut):
+    credits = Money()
+    payable = Money()
     lines = LineOut(many=True)
 
 

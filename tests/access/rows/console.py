@@ -93,6 +93,12 @@ ROWS = [
     _page(f"{_invoice}lines/<int:position>/", MONEY, INVOICE, position=1),
     _page("wallet/", MONEY),
     _page("prices/", EVERY_MEMBER),
+    _row(
+        "wallet/apply/",
+        {"GET": Expect(who=MONEY), "POST": Expect(422, who=MONEY, body=_sent)},
+        None,
+        {},
+    ),
     _page("deployments/", EVERY_MEMBER),
     _page(_deployment, EVERY_MEMBER, DEPLOYMENT),
     _page(f"{_deployment}status/", EVERY_MEMBER, DEPLOYMENT),

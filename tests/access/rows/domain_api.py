@@ -29,6 +29,10 @@ def _deployment(names: Names) -> dict[str, object]:
     }
 
 
+def _application(names: Names) -> dict[str, object]:
+    return {"scheme": "no-such-scheme", "amount": "1.00"}
+
+
 def _event(names: Names) -> dict[str, object]:
     return event()
 
@@ -128,6 +132,23 @@ ROWS = [
     _reading("api/v1/usage/summary", P.USAGE_READ),
     _reading("api/v1/wallet", P.WALLET_READ),
     _reading("api/v1/standing", P.WALLET_READ),
+    _reading("api/v1/credits", P.WALLET_READ),
+    _reading("api/v1/vouchers", P.WALLET_READ),
+    _reading("api/v1/voucher-schemes", P.WALLET_READ),
+    Row(
+        "api/v1/voucher-applications",
+        "api",
+        {
+            "GET": Expect(scope=P.WALLET_READ),
+            "POST": Expect(404, scope=P.VOUCHER_APPLY, body=_application, suspended=403),
+        },
+    ),
+    Row(
+        "api/v1/invoices/<uuid:invoice_id>/credits",
+        "api",
+        {"GET": Expect(scope=P.INVOICE_READ)},
+        names=_of_invoice,
+    ),
     _reading("api/v1/prices", P.PRICE_READ),
     _reading("api/v1/contracts", P.CONTRACT_READ),
     _reading("api/v1/invoices", P.INVOICE_READ),

@@ -1,0 +1,218 @@
+"""A tenant's credits in the operators' hands: giving promotional credit and packages, revoking."""
+
+from uuid import UUID
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.commands.credit_lots import (
+    LotTerms,
+    PackageTerms,
+    grant_package,
+    grant_promo,
+    revoke_credit,
+)
+from billing.meters import declared
+from billing.queries.credits import credit_page
+from common.clock import utc_now
+from common.errors import DomainError, InvalidInput
+from portal.console.forms import add_refusal, kept_idem
+from portal.console.htmx import render_page
+from portal.console.operator_forms import allowed, answer, form_key
+from portal.console.wording import CREDIT_KINDS
+from portal.requests import ActorRequest
+from portal.templatetags.ui import Crumb
+from tenants.permissions import Permission
+from tenants.queries.desk import tenant_of_code
+
+TEMPLATE = "console/operator/credits.html"
+PAGE = 50
+
+
+class _DayField(forms.DateField):
+    """A day of the centre's calendar."""
+
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
+class PromoForm(forms.Form):
+    """Promotional credit for anything, until a day."""
+
+    title = forms.CharField(label=gettext_lazy("Title"), max_length=150)
+    amount = forms.DecimalField(
+        label=gettext_lazy("Amount in CNY"), max_digits=14, decimal_places=2
+    )
+    share = forms.DecimalField(
+        label=gettext_lazy("Most of one line, in percent"),
+        max_digits=5,
+        decimal_places=2,
+        initial=100,
+        min_value=1,
+        max_value=100,
+    )
+    expires_on = _DayField(label=gettext_lazy("Last day"), required=False)
+
+
+class PackageForm(forms.Form):
+    """A quantity of one meter, sold from the wallet or given free."""
+
+    package_title = forms.CharField(label=gettext_lazy("Title"), max_length=150)
+    meter = forms.ChoiceField(label=gettext_lazy("Meter"))
+    quantity = forms.DecimalField(
+        label=gettext_lazy("Quantity"),
+        max_digits=14,
+        decimal_places=2,
+        help_text=gettext_lazy("In the unit that the meter is shown in, such as card-hours."),
+    )
+    price_net = forms.DecimalField(
+        label=gettext_lazy("Price without tax, in CNY"),
+        max_digits=14,
+        decimal_places=2,
+        initial=0,
+        help_text=gettext_lazy("Taken from the wallet; 0 gives it free."),
+    )
+    package_expires_on = _DayField(label=gettext_lazy("Last day"), required=False)
+
+    # A form's own arguments are as various as Django's.
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        field = self.fields["meter"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - narrows the declared type
+        field.choices = [(code, meter.title) for code, meter in sorted(declared().items())]
+
+
+@require_safe
+@allowed(Permission.WALLET_READ)
+def tenant_credits(request: ActorRequest, code: str) -> HttpResponse:
+    """Every credit of a tenant, and the forms that make one."""
+    return _page(request, code)
+
+
+@require_POST
+@allowed(Permission.CREDIT_GRANT)
+def promo_grant(request: ActorRequest, code: str) -> HttpResponse:
+    """Give promotional credit, once for each form."""
+    tenant = tenant_of_code(actor=request.actor, code=code)
+    form = PromoForm(request.POST)
+
+    def shown(refusal: DomainError) -> HttpResponse:
+        add_refusal(form, refusal)
+        return _page(request, code, refusal, promo_form=form)
+
+    if not form.is_valid():
+        return shown(InvalidInput())
+
+    def effect() -> str:
+        said, now = form.cleaned_data, utc_now()
+        grant_promo(
+            actor=request.actor,
+            tenant_id=tenant.pk,
+            amount=said["amount"],
+            terms=LotTerms(
+                title=said["title"],
+                effective_at=now,
+                expires_on=said["expires_on"],
+                share=said["share"] / 100,
+            ),
+            key=f"console:{form_key(request)}",
+            now=now,
+        )
+        return reverse("ops:tenant-credits", args=[code])
+
+    done = _("The credit is granted.")
+    return answer(request, effect, shown=shown, done=done, tenant_id=tenant.pk)
+
+
+@require_POST
+@allowed(Permission.CREDIT_GRANT)
+def package_grant(request: ActorRequest, code: str) -> HttpResponse:
+    """Sell a package from the wallet, or give one, once for each form."""
+    tenant = tenant_of_code(actor=request.actor, code=code)
+    form = PackageForm(request.POST)
+
+    def shown(refusal: DomainError) -> HttpResponse:
+        add_refusal(form, refusal, {"/expires_on": "package_expires_on", "/amount": "quantity"})
+        return _page(request, code, refusal, package_form=form)
+
+    if not form.is_valid():
+        return shown(InvalidInput())
+
+    def effect() -> str:
+        said, now = form.cleaned_data, utc_now()
+        divisor = declared()[said["meter"]].display_divisor
+        grant_package(
+            actor=request.actor,
+            tenant_id=tenant.pk,
+            package=PackageTerms(
+                meter=said["meter"],
+                quantity=int(said["quantity"] * divisor),
+                price_net=said["price_net"],
+            ),
+            terms=LotTerms(
+                title=said["package_title"],
+                effective_at=now,
+                expires_on=said["package_expires_on"],
+            ),
+            key=f"console:{form_key(request)}",
+            now=now,
+        )
+        return reverse("ops:tenant-credits", args=[code])
+
+    done = _("The package is there.")
+    return answer(request, effect, shown=shown, done=done, tenant_id=tenant.pk)
+
+
+@require_POST
+@allowed(Permission.CREDIT_GRANT)
+def credit_revoke(request: ActorRequest, code: str, lot_id: UUID) -> HttpResponse:
+    """Take back what is left of a credit; doing it twice changes nothing."""
+    tenant = tenant_of_code(actor=request.actor, code=code)
+
+    def effect() -> str:
+        revoke_credit(
+            actor=request.actor,
+            tenant_id=tenant.pk,
+            lot_id=lot_id,
+            reason=request.POST.get("reason", "")[:500],
+            now=utc_now(),
+        )
+        return reverse("ops:tenant-credits", args=[code])
+
+    return answer(
+        request,
+        effect,
+        shown=lambda refusal: _page(request, code, refusal),
+        done=_("The credit is revoked."),
+    )
+
+
+def _page(
+    request: ActorRequest, code: str, refusal: DomainError | None = None, **sent: object
+) -> HttpResponse:
+    tenant = tenant_of_code(actor=request.actor, code=code)
+    page = credit_page(
+        actor=request.actor,
+        tenant_id=tenant.pk,
+        now=utc_now(),
+        cursor=request.GET.get("cursor") or None,
+        limit=PAGE,
+    )
+    context = {
+        "organisation": tenant,
+        "page": page,
+        "rows": [(one, CREDIT_KINDS[one.kind]) for one in page.items],
+        "may_grant": Permission.CREDIT_GRANT in request.actor.permissions,
+        "promo_form": PromoForm(),
+        "package_form": PackageForm(),
+        "crumbs": [
+            Crumb(_("Tenants"), reverse("ops:tenant-list")),
+            Crumb(tenant.name, reverse("ops:tenant", args=[code])),
+        ],
+        "idem": kept_idem(request, refusal) if refusal else "",
+        **sent,
+    }
+    return render_page(request, TEMPLATE, context, refusal=refusal)
