@@ -40,6 +40,9 @@ class Permission(StrEnum):
     WALLET_READ = "billing:wallet:read"
     FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
+    DISPUTE_OPEN = "billing:dispute:open"
+    FAPIAO_READ = "billing:fapiao:read"
+    FAPIAO_REQUEST = "billing:fapiao:request"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
     TENANT_OPERATE = "tenants:organisation:operate"
@@ -51,6 +54,11 @@ class Permission(StrEnum):
     PRICE_PUBLISH = "billing:price:publish"
     WALLET_TOP_UP = "billing:wallet:top_up"
     INVOICE_ISSUE = "billing:invoice:issue"
+    INVOICE_VOID = "billing:invoice:void"
+    ADJUSTMENT_PROPOSE = "billing:adjustment:propose"
+    ADJUSTMENT_APPROVE = "billing:adjustment:approve"
+    DISPUTE_ANSWER = "billing:dispute:answer"
+    FAPIAO_ISSUE = "billing:fapiao:issue"
 
 
 P = Permission
@@ -79,7 +87,8 @@ _DEVELOPER = _VIEWER | {
     P.FUNDS_HOLD,
 }
 # Notices speak of money, so those who may see money read them.
-_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.NOTICE_READ}
+_MONEY_READ = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.FAPIAO_READ, P.NOTICE_READ}
+_FINANCE = _MONEY_READ | {P.DISPUTE_OPEN, P.FAPIAO_REQUEST}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
@@ -96,7 +105,17 @@ MEMBER_ROLES: dict[str, frozenset[Permission]] = {
     "viewer": _VIEWER,
 }
 
-_OPERATOR_READ = _FINANCE | {P.TENANT_READ_ALL, P.KEY_READ, P.AUDIT_READ, P.WEBHOOK_READ}
+_OPERATOR_READ = _MONEY_READ | {P.TENANT_READ_ALL, P.KEY_READ, P.AUDIT_READ, P.WEBHOOK_READ}
+# Correcting what was billed, and the tax documents over it.
+_BILLING_DESK = frozenset(
+    {
+        P.INVOICE_VOID,
+        P.ADJUSTMENT_PROPOSE,
+        P.ADJUSTMENT_APPROVE,
+        P.DISPUTE_ANSWER,
+        P.FAPIAO_ISSUE,
+    }
+)
 OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
     "support": frozenset(_OPERATOR_READ),
     "capacity": frozenset(
@@ -111,10 +130,13 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
         }
     ),
     "finance": frozenset(
-        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE, P.FUNDS_HOLD}
+        _OPERATOR_READ
+        | _BILLING_DESK
+        | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE, P.FUNDS_HOLD}
     ),
     "admin": frozenset(
         _OPERATOR_READ
+        | _BILLING_DESK
         | {
             P.RESERVATION_APPROVE,
             P.POOL_MANAGE,
@@ -138,7 +160,7 @@ KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE})
 LOOKING: frozenset[Permission] = frozenset(p for p in Permission if p.value.endswith(":read"))
 
 # What an operator sees as a guest in a tenant's console.
-VISITOR: frozenset[Permission] = frozenset(_FINANCE | {P.AUDIT_READ, P.KEY_READ, P.WEBHOOK_READ})
+VISITOR: frozenset[Permission] = frozenset(_MONEY_READ | {P.AUDIT_READ, P.KEY_READ, P.WEBHOOK_READ})
 
 # Taking cards sets money aside and giving them back lets go of it: whoever may do the one may do
 # the other, also a key that was given nothing but this one scope.

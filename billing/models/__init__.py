@@ -1,5 +1,28 @@
 """Usage, prices, money and invoices."""
 
+from billing.models.corrections import (
+    ADJUSTMENT_TRANSITIONS,
+    DISPUTE_TRANSITIONS,
+    Adjustment,
+    AdjustmentState,
+    CreditNote,
+    CreditNoteCounter,
+    CreditNoteLine,
+    Dispute,
+    DisputeState,
+)
+from billing.models.fapiao import (
+    FAPIAO_TRANSITIONS,
+    Fapiao,
+    FapiaoBasis,
+    FapiaoCover,
+    FapiaoDirection,
+    FapiaoKind,
+    FapiaoLine,
+    FapiaoState,
+    RedInitiator,
+    TaxProfile,
+)
 from billing.models.invoices import (
     Charge,
     ChargeSegment,
@@ -21,6 +44,14 @@ from billing.models.ledger import (
 )
 from billing.models.periods import BillingPeriod, PeriodState
 from billing.models.prices import Price, PriceVersion, TaxRate, VersionState
+from billing.models.runs import (
+    RUN_ITEM_TRANSITIONS,
+    RUN_TRANSITIONS,
+    InvoiceRun,
+    InvoiceRunItem,
+    RunItemState,
+    RunState,
+)
 from billing.models.usage import (
     EventKey,
     RejectedEvent,
@@ -31,6 +62,31 @@ from billing.models.usage import (
 )
 
 __all__ = [
+    "ADJUSTMENT_TRANSITIONS",
+    "DISPUTE_TRANSITIONS",
+    "Adjustment",
+    "AdjustmentState",
+    "CreditNote",
+    "CreditNoteCounter",
+    "CreditNoteLine",
+    "Dispute",
+    "DisputeState",
+    "FAPIAO_TRANSITIONS",
+    "Fapiao",
+    "FapiaoBasis",
+    "FapiaoCover",
+    "FapiaoDirection",
+    "FapiaoKind",
+    "FapiaoLine",
+    "FapiaoState",
+    "RedInitiator",
+    "TaxProfile",
+    "RUN_ITEM_TRANSITIONS",
+    "RUN_TRANSITIONS",
+    "InvoiceRun",
+    "InvoiceRunItem",
+    "RunItemState",
+    "RunState",
     "HOLD_TRANSITIONS",
     "Account",
     "BillingPeriod",
