@@ -7,7 +7,7 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        # Apps must be loaded before sentences can be declared.
-        from billing import notices
+        # Imported here because models may be read only from now on.
+        from billing import notices  # noqa: PLC0415
 
         notices.declare_kinds()

@@ -1,4 +1,4 @@
-"""What tenants are told about their invoices and fapiao; each kind is a webhook's event type too."""
+"""What tenants are told about invoices and fapiao; each kind is a webhook event type too."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -7,15 +7,17 @@ from uuid import UUID
 from celery import shared_task
 
 from billing.commands.accrual import accrue as accrue_tenant
-from billing.commands.invoices import due_month_end, issue_due_invoice
 from billing.commands.partitions import prepare_days
-from billing.queries.sweep import tenants_to_accrue, tenants_to_invoice
+from billing.queries.sweep import tenants_to_accrue
+from billing.run_tasks import issue_due, work_run_now
 from common.clock import utc_now
 from common.errors import DomainError
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
 
 log = logging.getLogger(__name__)
+
+__all__ = ["accrue", "issue_due", "prepare_event_days", "work_run_now"]
 
 
 @shared_task(name="billing.accrue")
@@ -29,18 +31,6 @@ def accrue(*, tenant_id: str | None = None, **_: object) -> None:
         tenants = (UUID(tenant_id),)
     for each in tenants:
         _for_tenant("billing.accrue", each, lambda tenant: accrue_tenant(tenant_id=tenant, now=now))
-
-
-@shared_task(name="billing.issue_due")
-def issue_due(**_: object) -> None:
-    """Bill every tenant whose month has ended, one transaction each."""
-    now = utc_now()
-    with operator_scope():
-        tenants = tenants_to_invoice(due_month_end(now))
-    for each in tenants:
-        _for_tenant(
-            "billing.issue_due", each, lambda tenant: issue_due_invoice(tenant_id=tenant, now=now)
-        )
 
 
 @shared_task(name="billing.prepare_days")

@@ -82,9 +82,7 @@ def move(fapiao: Fapiao, to: str, actor: Actor, **columns: object) -> None:
 
 
 @transaction.atomic
-def export_fapiao(
-    *, actor: Actor, fapiao_ids: Iterable[UUID], now: datetime
-) -> tuple[UUID, ...]:
+def export_fapiao(*, actor: Actor, fapiao_ids: Iterable[UUID], now: datetime) -> tuple[UUID, ...]:
     """Hand requested fapiao to the tax software: from here on it may issue them.
 
     Shape: the ids that were handed over; the file itself is read from them and can be read again.
@@ -141,9 +139,7 @@ def record_result(*, actor: Actor, result: FapiaoResult) -> Fapiao:
     return Fapiao.objects.get(pk=found.pk)
 
 
-def record_results(
-    *, actor: Actor, results: Sequence[FapiaoResult]
-) -> tuple[ResultOutcome, ...]:
+def record_results(*, actor: Actor, results: Sequence[FapiaoResult]) -> tuple[ResultOutcome, ...]:
     """Take in the tax software's answers one by one: a bad row never stops the others.
 
     Raises: PermissionRefused, InvalidInput for more than a file may hold.
@@ -202,9 +198,7 @@ def mark_overdue_fapiao(*, now: datetime) -> int:
     Nothing is taken back by itself: the document may have been issued out there, and asking again
     would tax the same money twice. Needs operator scope.
     """
-    late = Fapiao.objects.filter(
-        state=FapiaoState.ISSUING, deadline_at__lte=now, is_overdue=False
-    )
+    late = Fapiao.objects.filter(state=FapiaoState.ISSUING, deadline_at__lte=now, is_overdue=False)
     return late.update(is_overdue=True)
 
 

@@ -164,9 +164,7 @@ def _lines(original: Fapiao, amount: Decimal) -> tuple[FapiaoLineFact, ...]:
 def _left_of_lines(original: Fapiao) -> dict[str, Decimal]:
     """What each line still stands for, by its position; goods and rate tell red lines apart."""
     left = {str(line.position): line.gross for line in original.lines.order_by("position")}
-    places = {
-        (line.goods_code, line.tax_rate): str(line.position) for line in original.lines.all()
-    }
+    places = {(line.goods_code, line.tax_rate): str(line.position) for line in original.lines.all()}
     for red in original.red_letters.exclude(state=FapiaoState.FAILED).prefetch_related("lines"):
         for line in red.lines.all():
             left[places[line.goods_code, line.tax_rate]] += line.gross

@@ -146,12 +146,17 @@ BEGIN
         letter := NEW.fapiao_id;
     END IF;
     IF EXISTS (
-        SELECT FROM billing_fapiao whole WHERE whole.id = letter AND (
-            (whole.net, whole.tax, whole.gross) IS DISTINCT FROM (
-                SELECT sum(net), sum(tax), sum(gross) FROM billing_fapiaoline
-                WHERE fapiao_id = whole.id)
-            OR whole.gross IS DISTINCT FROM (
-                SELECT sum(amount) FROM billing_fapiaocover WHERE fapiao_id = whole.id))
+        SELECT FROM billing_fapiao whole
+        CROSS JOIN LATERAL (
+            SELECT sum(net) AS net, sum(tax) AS tax, sum(gross) AS gross
+            FROM billing_fapiaoline WHERE fapiao_id = whole.id
+        ) said
+        CROSS JOIN LATERAL (
+            SELECT sum(amount) AS gross FROM billing_fapiaocover WHERE fapiao_id = whole.id
+        ) covered
+        WHERE whole.id = letter AND (whole.net IS DISTINCT FROM said.net
+            OR whole.tax IS DISTINCT FROM said.tax OR whole.gross IS DISTINCT FROM said.gross
+            OR whole.gross IS DISTINCT FROM covered.gross)
     ) THEN
         RAISE EXCEPTION 'a fapiao is the sum of its lines and of what it covers'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'billing_fapiao_whole';
@@ -218,7 +223,7 @@ BEGIN
     IF EXISTS (
         SELECT FROM billing_creditnote WHERE invoice_id = NEW.invoice_id
         HAVING coalesce(sum(from_due), 0) + NEW.from_due + paid > owed
-            OR coalesce(sum(to_wallet + to_credits), 0) + NEW.to_wallet + NEW.to_credits > paid
+            OR coalesce(sum(to_wallet), 0) + NEW.to_wallet > paid
     ) THEN
         RAISE EXCEPTION 'a credit note gives back what is owed or was paid, once'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'billing_creditnote_within_invoice';
@@ -276,10 +281,14 @@ BEGIN
         document := NEW.credit_note_id;
     END IF;
     IF EXISTS (
-        SELECT FROM billing_creditnote note WHERE note.id = document
-            AND (note.line_count::bigint, note.net, note.tax, note.gross) IS DISTINCT FROM (
-                SELECT count(*), sum(net), sum(tax), sum(gross) FROM billing_creditnoteline
-                WHERE credit_note_id = note.id)
+        SELECT FROM billing_creditnote note
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS lines, sum(net) AS net, sum(tax) AS tax, sum(gross) AS gross
+            FROM billing_creditnoteline WHERE credit_note_id = note.id
+        ) said
+        WHERE note.id = document AND (note.line_count <> said.lines
+            OR note.net IS DISTINCT FROM said.net OR note.tax IS DISTINCT FROM said.tax
+            OR note.gross IS DISTINCT FROM said.gross)
     ) THEN
         RAISE EXCEPTION 'a credit note is the sum of its lines'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'billing_creditnote_whole';

@@ -25,8 +25,9 @@ class CreditNoteCounter(models.Model):
 class CreditNote(TenantOwned):
     """What is taken back of one invoice. Written once, whole, like the invoice itself.
 
-    Units: figures are what is credited. ``from_due`` was still open and is owed no more;
-    ``to_wallet`` was paid and is paid back; ``to_credits`` went back to the lots that had paid.
+    Units: figures are what is credited. ``from_due`` was open and is owed no more; ``to_wallet``
+    was paid and is paid back. ``to_credits`` went back to the credits that had paid, which made it
+    open again first: it is a part of ``from_due``.
     """
 
     invoice = models.ForeignKey(
@@ -62,10 +63,9 @@ class CreditNote(TenantOwned):
             ),
             models.CheckConstraint(
                 condition=models.Q(gross=models.F("net") + models.F("tax"))
-                & models.Q(
-                    gross=models.F("from_due") + models.F("to_wallet") + models.F("to_credits")
-                )
-                & models.Q(gross__gte=0, from_due__gte=0, to_wallet__gte=0, to_credits__gte=0),
+                & models.Q(gross=models.F("from_due") + models.F("to_wallet"))
+                & models.Q(gross__gte=0, from_due__gte=0, to_wallet__gte=0, to_credits__gte=0)
+                & models.Q(to_credits__lte=models.F("from_due")),
                 name="billing_creditnote_total",
             ),
         ]
@@ -190,7 +190,7 @@ class Adjustment(TenantOwned):
         "billing.InvoiceLine", on_delete=models.PROTECT, related_name="adjustment", null=True
     )
     # What was credited and is charged again, once, where somebody decided so.
-    rebills = models.OneToOneField(
+    rebills = models.ForeignKey(
         CreditNoteLine, on_delete=models.PROTECT, related_name="rebilled_by", null=True
     )
 
@@ -201,6 +201,11 @@ class Adjustment(TenantOwned):
                 name="billing_adjustment_known",
             ),
             models.CheckConstraint(condition=~models.Q(net=0), name="billing_adjustment_not_zero"),
+            models.UniqueConstraint(
+                fields=["rebills"],
+                condition=~models.Q(state=AdjustmentState.REJECTED),
+                name="billing_adjustment_rebills_once",
+            ),
             models.CheckConstraint(
                 condition=models.Q(state=AdjustmentState.INVOICED, invoice_line__isnull=False)
                 | (~models.Q(state=AdjustmentState.INVOICED) & models.Q(invoice_line=None)),

@@ -17,8 +17,8 @@ class RunState(models.TextChoices):
 # A done run takes up again when a tenant is found that it did not have.
 RUN_TRANSITIONS: dict[str, frozenset[str]] = {
     RunState.DRAFTING: frozenset({RunState.REVIEW, RunState.ISSUING, RunState.DONE}),
-    RunState.REVIEW: frozenset({RunState.DRAFTING, RunState.ISSUING}),
-    RunState.ISSUING: frozenset({RunState.DRAFTING, RunState.REVIEW}),
+    RunState.REVIEW: frozenset({RunState.DRAFTING, RunState.ISSUING, RunState.DONE}),
+    RunState.ISSUING: frozenset({RunState.DRAFTING, RunState.REVIEW, RunState.DONE}),
     RunState.DONE: frozenset({RunState.DRAFTING, RunState.REVIEW, RunState.ISSUING}),
 }
 

@@ -78,9 +78,7 @@ def invoiceable_top_ups(
     return _rows(TOP_UPS, tenant_id, wanted)
 
 
-def _rows(
-    query: str, tenant_id: UUID, wanted: Iterable[UUID] | None
-) -> tuple[Invoiceable, ...]:
+def _rows(query: str, tenant_id: UUID, wanted: Iterable[UUID] | None) -> tuple[Invoiceable, ...]:
     values = {
         "tenant": tenant_id,
         "wanted": None if wanted is None else list(wanted),

@@ -117,7 +117,7 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         paid=row.paid,
         content_hash=row.content_hash,
         previous_hash=row.previous_hash,
-        lines=tuple(_issued_line(line) for line in row.lines.order_by("position")),
+        lines=tuple(issued_line(line) for line in row.lines.order_by("position")),
     )
 
 
@@ -127,7 +127,7 @@ def _display(meter: str) -> tuple[str | Promise, int]:
     return ("", 1) if known is None else (known.display_unit, known.display_divisor)
 
 
-def _issued_line(line: InvoiceLine) -> LineDetail:
+def issued_line(line: InvoiceLine) -> LineDetail:
     unit, divisor = _display(line.meter)
     # jsonb keeps no order: an issued line shows its dimensions in the meter's.
     return LineDetail(

@@ -323,3 +323,7 @@ FAPIAO_GOODS = {
     "it_service": ("3040201990000000000", "*信息技术服务*算力服务费", "项", ""),
     "prepayment": ("6010000000000000000", "*预付卡销售*算力服务预付款", "项", "non_taxable"),
 }
+# An adjustment of more than this, net, needs somebody else's agreement.
+ADJUSTMENT_TWO_PERSON_ABOVE = env.whole("ADJUSTMENT_TWO_PERSON_ABOVE", 10_000)
+# Whether a run issues what it drafted by itself; otherwise an operator approves it first.
+INVOICE_RUN_AUTOMATIC = env.flag("INVOICE_RUN_AUTOMATIC", default=True)
