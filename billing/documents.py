@@ -64,7 +64,11 @@ class LineDetail:
 
 @dataclass(frozen=True)
 class InvoiceDetail:
-    """An issued invoice with its lines; ``paid`` is what the wallet has settled."""
+    """An issued invoice with its lines.
+
+    Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, and ``due`` what
+    is still to be paid.
+    """
 
     id: UUID
     number: str
@@ -81,13 +85,11 @@ class InvoiceDetail:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    credited: Decimal
+    due: Decimal
     content_hash: str
     previous_hash: str
     lines: tuple[LineDetail, ...]
-
-    @property
-    def due(self) -> Decimal:
-        return self.gross - self.paid
 
     @property
     def tax_by_rate(self) -> Mapping[Decimal, tuple[Decimal, Decimal]]:

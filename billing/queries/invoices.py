@@ -4,12 +4,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import DecimalField, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 from django.utils.functional import Promise
 
 from billing import meters
@@ -17,11 +15,9 @@ from billing.charging import RatedLine
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
 from billing.models import Invoice, InvoiceLine, LineKind
 from billing.queries.drafts import draft
+from billing.queries.dues import with_due
 from common.errors import NotFound
 from tenants.models import Project
-
-if TYPE_CHECKING:
-    from django_stubs_ext import WithAnnotations
 
 
 @dataclass(frozen=True)
@@ -39,20 +35,21 @@ class InvoiceRow:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    due: Decimal
     currency: str
     content_hash: str
     cursor: str
 
     @property
     def is_paid(self) -> bool:
-        return self.paid >= self.gross
+        return self.due <= 0
 
 
 def invoice_list(
     *, tenant_id: UUID | None, after: str | None = None, limit: int = 50
 ) -> tuple[InvoiceRow, ...]:
     """A tenant's invoices, newest first; every tenant's for an operator who gives None."""
-    rows = _with_paid()
+    rows = with_due(Invoice.objects.all())
     if tenant_id is not None:
         rows = rows.filter(tenant_id=tenant_id)
     if after:
@@ -72,6 +69,7 @@ def invoice_list(
             tax=row.tax,
             gross=row.gross,
             paid=row.paid,
+            due=row.due,
             currency=row.currency,
             content_hash=row.content_hash,
             cursor=f"{row.issued_at.isoformat()}|{row.pk}",
@@ -80,23 +78,9 @@ def invoice_list(
     )
 
 
-class Paid(TypedDict):
-    """What the list adds to an invoice's own columns."""
-
-    paid: Decimal
-
-
-def _with_paid() -> "QuerySet[WithAnnotations[Invoice, Paid]]":
-    nothing = Decimal(0)
-    money: DecimalField[Decimal, Decimal] = DecimalField(max_digits=18, decimal_places=2)
-    return Invoice.objects.annotate(
-        paid=Coalesce(Sum("payments__amount"), nothing, output_field=money)
-    )
-
-
 def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
     """One invoice with all its lines; two statements. Raises: NotFound."""
-    row = _with_paid().filter(tenant_id=tenant_id, pk=invoice_id).first()
+    row = with_due(Invoice.objects.all()).filter(tenant_id=tenant_id, pk=invoice_id).first()
     if row is None:
         raise NotFound
     return InvoiceDetail(
@@ -115,6 +99,8 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         tax=row.tax,
         gross=row.gross,
         paid=row.paid,
+        credited=row.credited,
+        due=row.due,
         content_hash=row.content_hash,
         previous_hash=row.previous_hash,
         lines=tuple(issued_line(line) for line in row.lines.order_by("position")),

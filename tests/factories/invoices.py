@@ -72,6 +72,8 @@ def sample_invoice(lines: int = 3, **changes: object) -> InvoiceDetail:
         "tax": tax,
         "gross": net + tax,
         "paid": Decimal("1000.00"),
+        "credited": Decimal(0),
+        "due": net + tax - Decimal("1000.00"),
         "content_hash": "9f" * 32,
         "previous_hash": "",
         "lines": tuple(made),
