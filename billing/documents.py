@@ -40,6 +40,7 @@ class LineDetail:
     unit_quantity: int
     display_unit: str | Promise
     display_divisor: int
+    tax_code: str
     tax_rate: Decimal
     net: Decimal
     tax: Decimal

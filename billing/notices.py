@@ -16,17 +16,12 @@ def declare_kinds() -> None:
         Kind(
             "invoice.issued",
             _("Invoice %(number)s is issued"),
-            _("%(gross)s %(currency)s with tax, due on %(due)s."),
+            _("%(gross)s %(currency)s with tax."),
         ),
         Kind(
             "invoice.paid",
             _("Invoice %(number)s is paid"),
             _("%(gross)s %(currency)s were settled in full."),
-        ),
-        Kind(
-            "invoice.overdue",
-            _("Invoice %(number)s is overdue"),
-            _("%(open)s %(currency)s were due on %(due)s."),
         ),
         Kind(
             "invoice.voided",

@@ -95,7 +95,7 @@ def draft_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
         return ""
     until = item.run.period_end
     drafted = draft(tenant_id=tenant_id, until=until)
-    if not drafted.lines and not drafted.unpriced:
+    if not drafted.lines and not drafted.adjustments and not drafted.unpriced:
         _move(item, RunItemState.EMPTY)
         return RunItemState.EMPTY
     last = (
@@ -110,7 +110,7 @@ def draft_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
         net=drafted.net,
         tax=drafted.tax,
         gross=drafted.gross,
-        line_count=len(drafted.lines),
+        line_count=len(drafted.lines) + len(drafted.adjustments),
         last_gross=last,
         oddities=oddities(drafted, last),
         drafted_at=now,

@@ -301,6 +301,25 @@ CREATE CONSTRAINT TRIGGER billing_creditnote_whole AFTER INSERT ON billing_credi
 CREATE CONSTRAINT TRIGGER billing_creditnoteline_whole AFTER INSERT ON billing_creditnoteline
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing_creditnote_whole();
 
+-- A line of an adjustment says what was agreed to, and each adjustment stands on one line.
+CREATE FUNCTION billing_adjustment_line() RETURNS trigger {DEFINER} AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM billing_invoiceline line
+        LEFT JOIN billing_adjustment adjustment ON adjustment.invoice_line_id = line.id
+            AND adjustment.net = line.net AND adjustment.tax_code = line.tax_code
+        WHERE line.id = NEW.id AND line.kind = 'adjustment' AND adjustment.id IS NULL
+    ) THEN
+        RAISE EXCEPTION 'a line of this kind stands for an adjustment that was agreed to'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'billing_adjustment_line';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER billing_adjustment_line AFTER INSERT ON billing_invoiceline
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind = 'adjustment')
+    EXECUTE FUNCTION billing_adjustment_line();
+
 -- What a credit note took off is not paid any more.
 CREATE OR REPLACE FUNCTION billing_payment_within() RETURNS trigger {DEFINER} AS $$
 BEGIN

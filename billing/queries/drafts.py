@@ -21,6 +21,7 @@ from billing.charging import (
 )
 from billing.models import BillingPeriod, PeriodState
 from billing.money import CURRENCY
+from billing.queries.adjusting import AdjustmentFact, adjustments_due
 from billing.queries.book import book_facts
 from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, plan
 
@@ -37,6 +38,7 @@ class Draft:
     until: datetime
     charges: tuple[RatedCharge, ...]
     lines: tuple[RatedLine, ...]
+    adjustments: tuple[AdjustmentFact, ...]
     unpriced: tuple[Unpriced, ...]
     plan: Plan
     net: Decimal
@@ -50,7 +52,7 @@ EMPTY = Plan((), (), {})
 def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """What is used, up to the hours starting before ``until``, and stands on no invoice yet.
 
-    Eight statements at most, however much was used.
+    Nine statements at most, however much was used.
     """
     periods = _open_periods(tenant_id, until)
     uses = _uses(periods, until)
@@ -63,14 +65,16 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     counted = _counted(planned, periods, until)
     charges = rate(planned, counted, _booked(tenant_id, planned))
     lines = lines_of(charges)
-    net = sum((line.net for line in lines), Decimal(0))
-    tax = sum((line.tax for line in lines), Decimal(0))
+    adjustments = adjustments_due(tenant_id=tenant_id, until=until) if start is not None else ()
+    net = sum((line.net for line in (*lines, *adjustments)), Decimal(0))
+    tax = sum((line.tax for line in (*lines, *adjustments)), Decimal(0))
     return Draft(
         currency=CURRENCY,
         period_start=start,
         until=until,
         charges=charges,
         lines=lines,
+        adjustments=adjustments,
         unpriced=planned.unpriced,
         plan=planned,
         net=net,

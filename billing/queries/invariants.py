@@ -180,6 +180,10 @@ INVARIANTS: dict[str, str] = {
         LEFT JOIN billing_invoice invoice ON invoice.id = item.invoice_id
         WHERE item.state = 'issued' AND (invoice.id IS NULL
             OR invoice.period_end <> run.period_end OR invoice.tenant_id <> item.tenant_id)""",
+    "an adjustment's line says what was agreed to": """
+        SELECT line.id::text, line.net::text FROM billing_invoiceline line
+        LEFT JOIN billing_adjustment adjustment ON adjustment.invoice_line_id = line.id
+        WHERE line.kind = 'adjustment' AND adjustment.net IS DISTINCT FROM line.net""",
     "an invoice is settled by what was paid and what was credited, once": """
         SELECT invoice.number, invoice.gross::text FROM billing_invoice invoice
         LEFT JOIN (

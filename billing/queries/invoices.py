@@ -14,7 +14,8 @@ from billing import meters
 from billing.charging import RatedLine
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
 from billing.models import Invoice, InvoiceLine, LineKind
-from billing.queries.drafts import draft
+from billing.queries.adjusting import AdjustmentFact
+from billing.queries.drafts import Draft, draft
 from billing.queries.dues import with_due
 from common.errors import NotFound
 from tenants.models import Project
@@ -138,6 +139,7 @@ def issued_line(line: InvoiceLine) -> LineDetail:
         unit_quantity=line.unit_quantity,
         display_unit=unit,
         display_divisor=divisor,
+        tax_code=line.tax_code,
         tax_rate=line.tax_rate,
         net=line.net,
         tax=line.tax,
@@ -162,8 +164,43 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
         lines=tuple(
             _draft_line(position, line, projects)
             for position, line in enumerate(now_open.lines, start=1)
+        )
+        + tuple(
+            _draft_adjustment(position, fact, now_open)
+            for position, fact in enumerate(now_open.adjustments, start=len(now_open.lines) + 1)
         ),
         unpriced_meters=tuple(sorted({part.meter for part in now_open.unpriced})),
+    )
+
+
+def _draft_adjustment(position: int, fact: AdjustmentFact, of: Draft) -> LineDetail:
+    return LineDetail(
+        id=None,
+        position=position,
+        kind=LineKind.ADJUSTMENT,
+        meter="",
+        sku="adjustment",
+        title_en=fact.title_en,
+        title_zh=fact.title_zh,
+        project_id=None,
+        project_name="",
+        dimensions=(),
+        service_from=of.period_start or of.until,
+        service_to=of.until,
+        is_late=False,
+        portion="adjustment",
+        quantity=1,
+        priced_quantity=1,
+        list_unit_price=fact.net,
+        unit_price=fact.net,
+        unit_quantity=1,
+        display_unit="",
+        display_divisor=1,
+        tax_code=fact.tax_code,
+        tax_rate=fact.tax_rate,
+        net=fact.net,
+        tax=fact.tax,
+        gross=fact.gross,
     )
 
 
@@ -192,6 +229,7 @@ def _draft_line(position: int, rated: RatedLine, projects: dict[UUID, str]) -> L
         unit_quantity=rated.unit_quantity,
         display_unit=unit,
         display_divisor=divisor,
+        tax_code=price.tax_code,
         tax_rate=key.tax_rate,
         net=rated.net,
         tax=rated.tax,

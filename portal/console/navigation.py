@@ -84,6 +84,10 @@ TENANT_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Invoices"), "console:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
+            NavigationItem(_("Fapiao"), "console:fapiao-list", "receipt", Permission.FAPIAO_READ),
+            NavigationItem(
+                _("Statement"), "console:statement", "list-details", Permission.WALLET_READ
+            ),
             NavigationItem(_("Wallet"), "console:wallet", "wallet", Permission.WALLET_READ),
         ),
     ),
@@ -140,6 +144,19 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Invoices"), "ops:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
+            NavigationItem(
+                _("Invoice runs"), "ops:run-list", "progress-check", Permission.INVOICE_ISSUE
+            ),
+            NavigationItem(
+                _("Adjustments"),
+                "ops:adjustment-list",
+                "adjustments",
+                Permission.ADJUSTMENT_PROPOSE,
+            ),
+            NavigationItem(
+                _("Objections"), "ops:dispute-list", "message", Permission.DISPUTE_ANSWER
+            ),
+            NavigationItem(_("Fapiao"), "ops:fapiao-list", "receipt", Permission.FAPIAO_ISSUE),
         ),
     ),
     NavigationGroup(

@@ -33,6 +33,7 @@ def sample_line(position: int, **changes: object) -> LineDetail:
         "unit_quantity": 3600,
         "display_unit": "card-hours",
         "display_divisor": 3600,
+        "tax_code": "it_service",
         "tax_rate": Decimal("0.06000"),
         "net": Decimal("4444.20"),
         "tax": Decimal("266.65"),
