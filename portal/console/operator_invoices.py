@@ -11,6 +11,7 @@ from billing.adapters.pdf import invoice_pdf
 from billing.queries.corrections import disputes_of, notes_of
 from billing.queries.invoices import invoice_detail
 from billing.queries.pages import invoice_page
+from common.errors import DomainError
 from portal.console.documents import attachment, language_of
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed
