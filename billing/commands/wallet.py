@@ -104,7 +104,7 @@ def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
         return
     left = account.wallet
     charged = Invoice.objects.filter(tenant_id=tenant_id, gross__gt=0)
-    for invoice in with_due(charged).filter(due__gt=0).order_by("period_end"):
+    for invoice in with_due(charged).filter(due__gt=Decimal(0)).order_by("period_end"):
         paid = invoice.paid
         part = min(invoice.due, left.quantize(FEN, rounding=ROUND_DOWN))
         if part <= 0:

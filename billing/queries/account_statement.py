@@ -81,7 +81,7 @@ def account_statement(*, actor: Actor, tenant_id: UUID, period: Period) -> Accou
     """
     require(actor, Permission.WALLET_READ, tenant_id)
     tenant = Organisation.objects.get(pk=tenant_id)
-    values = {
+    values: dict[str, UUID | datetime | str] = {
         "tenant": tenant_id,
         "start": period.start,
         "end": period.end,

@@ -66,8 +66,10 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     charges = rate(planned, counted, _booked(tenant_id, planned))
     lines = lines_of(charges)
     adjustments = adjustments_due(tenant_id=tenant_id, until=until) if start is not None else ()
-    net = sum((line.net for line in (*lines, *adjustments)), Decimal(0))
-    tax = sum((line.tax for line in (*lines, *adjustments)), Decimal(0))
+    said = [(line.net, line.tax) for line in lines]
+    said += [(fact.net, fact.tax) for fact in adjustments]
+    net = sum((net for net, _tax in said), Decimal(0))
+    tax = sum((tax for _net, tax in said), Decimal(0))
     return Draft(
         currency=CURRENCY,
         period_start=start,

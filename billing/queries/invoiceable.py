@@ -107,3 +107,41 @@ def gross_by_tax(*, tenant_id: UUID, invoice_id: UUID) -> dict[tuple[str, Decima
     with connection.cursor() as cursor:
         cursor.execute(GROUPS, {"tenant": tenant_id, "invoice": invoice_id})
         return {(code, rate): gross for code, rate, gross in cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class OverCovered:
+    """A fapiao that stands for more than is left of an invoice: a red letter is wanted."""
+
+    fapiao_id: UUID
+    fapiao_number: str
+    invoice_number: str
+    tenant_code: str
+    amount: Decimal
+
+
+OVER_COVERED = """
+SELECT letter.id, letter.number, invoice.number, tenant.code, over.amount
+FROM billing_creditnote note
+JOIN billing_invoice invoice ON invoice.id = note.invoice_id
+JOIN tenants_organisation tenant ON tenant.id = invoice.tenant_id
+CROSS JOIN LATERAL (
+    SELECT billing_fapiao_covered(invoice.id) - invoice.gross
+        + billing_voucher_covered(invoice.id) + billing_invoice_credited(invoice.id) AS amount
+) over
+JOIN billing_fapiaocover cover ON cover.invoice_id = invoice.id AND cover.amount > 0
+JOIN billing_fapiao letter ON letter.id = cover.fapiao_id
+    AND letter.state IN ('issued', 'delivered')
+    AND NOT EXISTS (SELECT FROM billing_fapiao red
+        WHERE red.original_id = letter.id AND red.state = 'red_pending')
+WHERE over.amount > 0
+GROUP BY letter.id, letter.number, invoice.number, tenant.code, over.amount
+ORDER BY letter.id LIMIT 50
+"""
+
+
+def over_covered() -> tuple[OverCovered, ...]:
+    """Fapiao whose invoice was credited afterwards; needs operator scope. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(OVER_COVERED)
+        return tuple(OverCovered(*row) for row in cursor.fetchall())

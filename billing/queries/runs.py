@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from billing.models import InvoiceRun, InvoiceRunItem, RunItemState, RunState
 from common.errors import NotFound
@@ -87,8 +87,7 @@ def run_items(
     return newest_first(rows, cursor=cursor, limit=limit)
 
 
-# Django's annotations have no type that names them.
-def _counted():  # type: ignore[no-untyped-def]
+def _counted() -> QuerySet[InvoiceRun]:
     counts = {
         f"n_{state}": Count("items", filter=Q(items__state=state)) for state in RunItemState.values
     }

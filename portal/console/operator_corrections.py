@@ -97,11 +97,12 @@ def _nets(request: ActorRequest) -> dict[int, Decimal] | None:
     if request.POST.get("which") == "all":
         return None
     found = {}
-    for name, told in request.POST.items():
-        if not name.startswith("net-") or not told.strip():
+    for name in request.POST:
+        told = request.POST.get(name, "").strip()
+        if not name.startswith("net-") or not told:
             continue
         try:
-            found[int(name.removeprefix("net-"))] = Decimal(told.strip())
+            found[int(name.removeprefix("net-"))] = Decimal(told)
         except (ValueError, InvalidOperation) as error:
             wrong = str(_("This is no amount."))
             raise InvalidInput(errors=[FieldError(f"/{name}", "invalid", wrong)]) from error
@@ -178,11 +179,13 @@ def dispute_answer(request: ActorRequest, dispute_id: UUID, step: str) -> HttpRe
 
     def effect() -> str:
         said = checked(form)
-        told = {"actor": request.actor, "dispute_id": dispute_id, "now": utc_now()}
+        actor, text, now = request.actor, said["answer"], utc_now()
         if step == "accept":
-            accept_dispute(answer=said["answer"], net=said["net"], **told)
+            accept_dispute(
+                actor=actor, dispute_id=dispute_id, answer=text, net=said["net"], now=now
+            )
         else:
-            reject_dispute(answer=said["answer"], **told)
+            reject_dispute(actor=actor, dispute_id=dispute_id, answer=text, now=now)
         return reverse("ops:dispute-list")
 
     return answer(

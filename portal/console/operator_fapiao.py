@@ -27,6 +27,7 @@ from billing.queries.fapiao import (
     left_to_take_back,
     with_tax_system,
 )
+from billing.queries.invoiceable import over_covered
 from common.clock import utc_now
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from portal.console.forms import CentreInstantField, add_refusal, checked
@@ -267,6 +268,7 @@ def _queue(
         "tabs": tabs,
         "kinds": FAPIAO_KINDS,
         "basis_form": BasisForm(),
+        "over": over_covered(),
         **more,
     }
     return render_page(request, LIST, context, refusal=refusal)

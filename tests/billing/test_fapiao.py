@@ -8,6 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
 from billing.commands import fapiao as asking
+from billing.commands.credit_notes import issue_credit_note
 from billing.commands.fapiao import (
     FapiaoBasisRefused,
     FapiaoNotPossible,
@@ -36,7 +37,12 @@ from billing.models import (
     PriceVersion,
     TaxProfile,
 )
-from billing.queries.invoiceable import Invoiceable, invoiceable_invoices, voucher_covered
+from billing.queries.invoiceable import (
+    Invoiceable,
+    invoiceable_invoices,
+    over_covered,
+    voucher_covered,
+)
 from common.errors import InvalidInput, NotFound
 from tenants.models import AuditEntry, Notice, Organisation
 from tenants.permissions import SYSTEM
@@ -373,3 +379,35 @@ def test_what_a_fapiaos_face_says_is_frozen(alice: Organisation, bill: Invoice) 
         with operator_scope(), pytest.raises(DatabaseError), transaction.atomic():
             rows.update(**change)
     assert again(made).buyer_name == "爱丽丝智能"
+
+
+def test_a_credit_after_the_fapiao_asks_for_a_red_letter(
+    alice: Organisation, bill: Invoice
+) -> None:
+    profile(alice)
+    made = answered(exported(alice, bill.pk))
+    with operator_scope():
+        assert over_covered() == ()
+        issue_credit_note(
+            actor=SYSTEM,
+            tenant_id=alice.pk,
+            invoice_id=bill.pk,
+            reason="Outage",
+            nets={1: Decimal("6.00")},
+            now=make.NOW,
+        )
+        (wanted,) = over_covered()
+        assert (wanted.fapiao_id, wanted.amount) == (made.pk, Decimal("6.36"))
+        red = request_red(
+            actor=SYSTEM,
+            fapiao_id=made.pk,
+            reason="Outage",
+            initiator="seller",
+            amount=wanted.amount,
+            now=make.NOW,
+        )
+        confirm_red(actor=SYSTEM, fapiao_id=red.pk, confirmation_number="C-1")
+    answered(red, 5)
+    with operator_scope():
+        assert over_covered() == ()
+    assert left(alice) == [0]

@@ -36,6 +36,8 @@ LISTS = (
     "usage/",
     "usage/?by=project",
     "invoices/",
+    "fapiao/",
+    "statement/",
     "wallet/",
     "keys/",
     "members/",
