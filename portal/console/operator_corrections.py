@@ -266,15 +266,16 @@ def _disputes(
 ) -> HttpResponse:
     state = request.GET.get("state", "")
     here = reverse("ops:dispute-list")
+    page = dispute_queue(actor=request.actor, state=state, cursor=request.GET.get("cursor") or None)
+    # One that was answered meanwhile is not in the list any more; its refusal stands above it.
+    is_shown = any(one.pk == refused for one in page.items)
     context = {
-        "page": dispute_queue(
-            actor=request.actor, state=state, cursor=request.GET.get("cursor") or None
-        ),
+        "page": page,
         "tabs": [
             Tab(_("Waiting"), here, current=state == ""),
             Tab(_("All"), f"{here}?state=all", current=state == "all"),
         ],
-        "refused": refused,
+        "refused": refused if is_shown else None,
         "told": request.POST.get("answer", ""),
     }
     return render_page(request, DISPUTES, context, refusal=refusal)

@@ -87,7 +87,7 @@ def test_without_the_counters_lock_the_database_refuses_the_twin(
 
 def test_one_line_credited_by_many_is_credited_once() -> None:
     ((alice, invoice),) = billed(1)
-    results = at_once(8, lambda _index: credit(alice, invoice, "60.00"))
+    results = at_once(8, lambda _index: credit(alice, invoice, "200.00"))
     assert sum(isinstance(result, CreditNote) for result in results) == 1
     assert {type(r) for r in results if isinstance(r, Exception)} <= {
         CreditNoteRefused,
