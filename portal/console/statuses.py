@@ -67,14 +67,12 @@ STATUSES: dict[str, StatusLook] = {
     "overdue": StatusLook("bad", "alert-triangle", _("Overdue")),
     # Fapiao
     "issuing": StatusLook("info", "progress", _("Being issued")),
-    "delivered": StatusLook("ok", "circle-check", _("Delivered")),
     "red_pending": StatusLook("wait", "hourglass", _("Awaiting confirmation")),
     "red_issued": StatusLook("special", "receipt", _("Red letter issued")),
     # Runs, objections and adjustments
     "drafting": StatusLook("info", "progress", _("Drafting")),
     "review": StatusLook("wait", "clipboard-check", _("To be reviewed")),
     "done": StatusLook("ok", "circle-check", _("Done")),
-    "pending": StatusLook("idle", "clock", _("Waiting")),
     "drafted": StatusLook("wait", "edit", _("Drafted")),
     "reviewed": StatusLook("info", "checks", _("Reviewed")),
     "empty": StatusLook("idle", "circle-dashed", _("Nothing to invoice")),
