@@ -31,10 +31,8 @@ log = logging.getLogger(__name__)
 DRAFTS_FROM, ISSUES_FROM = "pending", "reviewed"
 
 
-@shared_task(name="billing.issue_due")
-def issue_due(**_: object) -> None:
+def run_due(now: datetime) -> None:
     """Run the invoices of the month that has ended, and go on with every run that is not done."""
-    now = utc_now()
     with operator_scope():
         start_run(actor=SYSTEM, period_end=due_month_end(now), now=now)
         mark_late_runs(now=now)

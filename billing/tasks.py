@@ -9,7 +9,7 @@ from celery import shared_task
 from billing.commands.accrual import accrue as accrue_tenant
 from billing.commands.partitions import prepare_days
 from billing.queries.sweep import tenants_to_accrue
-from billing.run_tasks import issue_due, work_run_now
+from billing.run_tasks import run_due, work_run_now
 from common.clock import utc_now
 from common.errors import DomainError
 from tenants.permissions import SYSTEM
@@ -31,6 +31,12 @@ def accrue(*, tenant_id: str | None = None, **_: object) -> None:
         tenants = (UUID(tenant_id),)
     for each in tenants:
         _for_tenant("billing.accrue", each, lambda tenant: accrue_tenant(tenant_id=tenant, now=now))
+
+
+@shared_task(name="billing.issue_due")
+def issue_due(**_: object) -> None:
+    """Run the invoices of the month that has ended; running it twice changes nothing."""
+    run_due(utc_now())
 
 
 @shared_task(name="billing.prepare_days")

@@ -30,19 +30,32 @@ class AdjustmentFact:
         return self.net + self.tax
 
 
-DUE = """
-SELECT adjustment.id, adjustment.title_en, adjustment.title_zh, adjustment.tax_code, tax.rate,
-    adjustment.net
+# Together with the periods, because a page that shows the draft counts its statements.
+OPEN = """
+SELECT period.id, period.starts_at, NULL::uuid, NULL, NULL, NULL, NULL::numeric, NULL::numeric
+FROM billing_billingperiod period
+WHERE period.tenant_id = %(tenant)s AND period.state = 'open' AND period.starts_at < %(until)s
+UNION ALL
+SELECT NULL, adjustment.proposed_at, adjustment.id, adjustment.title_en, adjustment.title_zh,
+    adjustment.tax_code, tax.rate, adjustment.net
 FROM billing_adjustment adjustment
 JOIN billing_taxrate tax ON tax.tax_code = adjustment.tax_code
     AND tax.during @> (%(until)s::timestamptz - interval '1 microsecond')
 WHERE adjustment.tenant_id = %(tenant)s AND adjustment.state = 'approved'
-ORDER BY adjustment.proposed_at, adjustment.id
+ORDER BY 2, 1, 3
 """
 
+Periods = tuple[tuple[int, datetime], ...]
 
-def adjustments_due(*, tenant_id: UUID, until: datetime) -> tuple[AdjustmentFact, ...]:
-    """What operators agreed to put on the tenant's next invoice; one statement."""
+
+def open_periods(*, tenant_id: UUID, until: datetime) -> tuple[Periods, tuple[AdjustmentFact, ...]]:
+    """The open periods that begin before ``until``, and the adjustments that wait for an invoice.
+
+    One statement. An adjustment waits for usage: without an open period there is none.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(DUE, {"tenant": tenant_id, "until": until})
-        return tuple(AdjustmentFact(*row) for row in cursor.fetchall())
+        cursor.execute(OPEN, {"tenant": tenant_id, "until": until})
+        rows = cursor.fetchall()
+    periods = tuple((row[0], row[1]) for row in rows if row[0] is not None)
+    facts = tuple(AdjustmentFact(*row[2:]) for row in rows if row[0] is None)
+    return periods, facts if periods else ()

@@ -1,7 +1,7 @@
 """The draft invoice: what would be billed now, charge by charge, exactly as it would be issued."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,9 +19,8 @@ from billing.charging import (
     lines_of,
     rate,
 )
-from billing.models import BillingPeriod, PeriodState
 from billing.money import CURRENCY
-from billing.queries.adjusting import AdjustmentFact, adjustments_due
+from billing.queries.adjusting import AdjustmentFact, Periods, open_periods
 from billing.queries.book import book_facts
 from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, plan
 
@@ -52,9 +51,9 @@ EMPTY = Plan((), (), {})
 def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """What is used, up to the hours starting before ``until``, and stands on no invoice yet.
 
-    Nine statements at most, however much was used.
+    Eight statements at most, however much was used.
     """
-    periods = _open_periods(tenant_id, until)
+    periods, adjustments = open_periods(tenant_id=tenant_id, until=until)
     uses = _uses(periods, until)
     start = periods[0][1] if periods else None
     planned = (
@@ -65,7 +64,6 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     counted = _counted(planned, periods, until)
     charges = rate(planned, counted, _booked(tenant_id, planned))
     lines = lines_of(charges)
-    adjustments = adjustments_due(tenant_id=tenant_id, until=until) if start is not None else ()
     said = [(line.net, line.tax) for line in lines]
     said += [(fact.net, fact.tax) for fact in adjustments]
     net = sum((net for net, _tax in said), Decimal(0))
@@ -83,16 +81,6 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
         tax=tax,
         gross=net + tax,
     )
-
-
-Periods = Sequence[tuple[int, datetime]]
-
-
-def _open_periods(tenant_id: UUID, until: datetime) -> Periods:
-    rows = BillingPeriod.objects.filter(
-        tenant_id=tenant_id, state=PeriodState.OPEN, starts_at__lt=until
-    )
-    return tuple(rows.order_by("starts_at").values_list("id", "starts_at"))
 
 
 USES = """

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from billing import run_tasks
+from billing import tasks
 from billing.commands.runs import (
     RunItemMoved,
     approve_items,
@@ -145,9 +145,9 @@ def test_the_automatic_run_is_the_monthly_task(
     prices: PriceVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used(2)
-    monkeypatch.setattr(run_tasks, "utc_now", lambda: NOW)
+    monkeypatch.setattr(tasks, "utc_now", lambda: NOW)
     for _ in range(2):
-        run_tasks.issue_due()
+        tasks.issue_due()
     assert invoices() == [("t0", "1.06"), ("t1", "2.12")]
     assert run_state() == "done"
 
