@@ -8,7 +8,8 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here because models may be read only from now on.
-        from billing import credit_notices, notices  # noqa: PLC0415
+        from billing import bill_notices, credit_notices, notices  # noqa: PLC0415
 
+        bill_notices.declare_kinds()
         credit_notices.declare_kinds()
         notices.declare_kinds()

@@ -40,6 +40,7 @@ class LineDetail:
     unit_quantity: int
     display_unit: str | Promise
     display_divisor: int
+    tax_code: str
     tax_rate: Decimal
     net: Decimal
     tax: Decimal
@@ -71,7 +72,11 @@ class LineDetail:
 
 @dataclass(frozen=True)
 class InvoiceDetail:
-    """An issued invoice with its lines; ``paid`` is what the wallet has settled."""
+    """An issued invoice with its lines.
+
+    Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, and ``due`` what
+    is still to be paid.
+    """
 
     id: UUID
     number: str
@@ -88,13 +93,11 @@ class InvoiceDetail:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    credited: Decimal
+    due: Decimal
     content_hash: str
     previous_hash: str
     lines: tuple[LineDetail, ...]
-
-    @property
-    def due(self) -> Decimal:
-        return self.gross - self.paid
 
     @property
     def credits(self) -> Decimal:

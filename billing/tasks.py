@@ -8,22 +8,26 @@ from celery import shared_task
 
 from billing.arrears_tasks import reassess_arrears
 from billing.commands.accrual import accrue as accrue_tenant
-from billing.commands.invoices import due_month_end, issue_due_invoice
 from billing.commands.partitions import prepare_days
 from billing.credit_tasks import keep_all_credits
-from billing.queries.sweep import tenants_to_accrue, tenants_to_invoice
+from billing.queries.sweep import tenants_to_accrue
+from billing.run_tasks import run_due, work_run_now
 from common.clock import utc_now
 from common.errors import DomainError
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
 
-# Celery looks for tasks here; those of credits live in a module of their own.
-__all__ = ["accrue", "issue_due", "keep_all_credits", "prepare_event_days"]
-
 log = logging.getLogger(__name__)
 
-# Celery finds tasks in this module only.
-__all__ = ["accrue", "issue_due", "prepare_event_days", "reassess_arrears"]
+# Celery looks for tasks here; those with a module of their own are named with the rest.
+__all__ = [
+    "accrue",
+    "issue_due",
+    "keep_all_credits",
+    "prepare_event_days",
+    "reassess_arrears",
+    "work_run_now",
+]
 
 
 @shared_task(name="billing.accrue")
@@ -41,14 +45,8 @@ def accrue(*, tenant_id: str | None = None, **_: object) -> None:
 
 @shared_task(name="billing.issue_due")
 def issue_due(**_: object) -> None:
-    """Bill every tenant whose month has ended, one transaction each."""
-    now = utc_now()
-    with operator_scope():
-        tenants = tenants_to_invoice(due_month_end(now))
-    for each in tenants:
-        _for_tenant(
-            "billing.issue_due", each, lambda tenant: issue_due_invoice(tenant_id=tenant, now=now)
-        )
+    """Run the invoices of the month that has ended; running it twice changes nothing."""
+    run_due(utc_now())
 
 
 @shared_task(name="billing.prepare_days")

@@ -42,6 +42,9 @@ class Permission(StrEnum):
     FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
     VOUCHER_APPLY = "billing:voucher:apply"
+    DISPUTE_OPEN = "billing:dispute:open"
+    FAPIAO_READ = "billing:fapiao:read"
+    FAPIAO_REQUEST = "billing:fapiao:request"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
     TENANT_OPERATE = "tenants:organisation:operate"
@@ -60,6 +63,11 @@ class Permission(StrEnum):
     SCHEME_MANAGE = "billing:scheme:manage"
     SETTLEMENT_READ = "billing:settlement:read"
     SETTLEMENT_MANAGE = "billing:settlement:manage"
+    INVOICE_VOID = "billing:invoice:void"
+    ADJUSTMENT_PROPOSE = "billing:adjustment:propose"
+    ADJUSTMENT_APPROVE = "billing:adjustment:approve"
+    DISPUTE_ANSWER = "billing:dispute:answer"
+    FAPIAO_ISSUE = "billing:fapiao:issue"
 
 
 P = Permission
@@ -88,13 +96,19 @@ _DEVELOPER = _VIEWER | {
     P.FUNDS_HOLD,
 }
 # Notices speak of money, so those who may see money read them.
-_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.CONTRACT_READ, P.NOTICE_READ}
+_MONEY_READ = _VIEWER | {
+    P.WALLET_READ,
+    P.INVOICE_READ,
+    P.CONTRACT_READ,
+    P.FAPIAO_READ,
+    P.NOTICE_READ,
+}
+_FINANCE = _MONEY_READ | {P.DISPUTE_OPEN, P.FAPIAO_REQUEST, P.VOUCHER_APPLY}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
     | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ, P.USAGE_INGEST}
     | {P.WEBHOOK_READ, P.WEBHOOK_MANAGE}
-    | {P.VOUCHER_APPLY}
 )
 _OWNER = _ADMIN | {P.ORGANISATION_MANAGE}
 
@@ -102,11 +116,11 @@ MEMBER_ROLES: dict[str, frozenset[Permission]] = {
     "owner": frozenset(_OWNER),
     "admin": frozenset(_ADMIN),
     "developer": frozenset(_DEVELOPER),
-    "finance": frozenset(_FINANCE | {P.VOUCHER_APPLY}),
+    "finance": frozenset(_FINANCE),
     "viewer": _VIEWER,
 }
 
-_OPERATOR_READ = _FINANCE | {
+_OPERATOR_READ = _MONEY_READ | {
     P.TENANT_READ_ALL,
     P.KEY_READ,
     P.AUDIT_READ,
@@ -115,6 +129,16 @@ _OPERATOR_READ = _FINANCE | {
 }
 # Credits are the centre's and the city's money: finance gives, reviews and settles them.
 _CREDITS = frozenset({P.CREDIT_GRANT, P.VOUCHER_REVIEW, P.SCHEME_MANAGE, P.SETTLEMENT_MANAGE})
+# Correcting what was billed, and the tax documents over it.
+_BILLING_DESK = frozenset(
+    {
+        P.INVOICE_VOID,
+        P.ADJUSTMENT_PROPOSE,
+        P.ADJUSTMENT_APPROVE,
+        P.DISPUTE_ANSWER,
+        P.FAPIAO_ISSUE,
+    }
+)
 OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
     "support": frozenset(_OPERATOR_READ),
     "capacity": frozenset(
@@ -139,9 +163,11 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.FUNDS_HOLD,
         }
         | _CREDITS
+        | _BILLING_DESK
     ),
     "admin": frozenset(
         _OPERATOR_READ
+        | _BILLING_DESK
         | {
             P.RESERVATION_APPROVE,
             P.POOL_MANAGE,
@@ -168,7 +194,7 @@ KEY_SCOPES: frozenset[Permission] = frozenset(_ADMIN - {P.MEMBER_MANAGE})
 LOOKING: frozenset[Permission] = frozenset(p for p in Permission if p.value.endswith(":read"))
 
 # What an operator sees as a guest in a tenant's console.
-VISITOR: frozenset[Permission] = frozenset(_FINANCE | {P.AUDIT_READ, P.KEY_READ, P.WEBHOOK_READ})
+VISITOR: frozenset[Permission] = frozenset(_MONEY_READ | {P.AUDIT_READ, P.KEY_READ, P.WEBHOOK_READ})
 
 # Taking cards sets money aside and giving them back lets go of it: whoever may do the one may do
 # the other, also a key that was given nothing but this one scope.

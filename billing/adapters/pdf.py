@@ -76,6 +76,7 @@ def _page(invoice: InvoiceDetail, language: str) -> dict[str, object]:
         "tax": _money(invoice.tax),
         "gross": _money(invoice.gross),
         "paid": _money(invoice.paid),
+        "credited": _money(invoice.credited) if invoice.credited else "",
         "open": _money(invoice.due),
         "hash": invoice.content_hash,
     }
@@ -96,11 +97,20 @@ def _line(line: LineDetail, language: str) -> dict[str, object]:
         "quantity": _grouped(line.amount),
         "unit": printable(unit(line.display_unit, language)),
         "unit_price": _grouped(line.price_per_unit, least_places=2),
+        "list_price": _list_price(line, language),
         "net": _money(line.net),
         "tax_rate": _percent(line.tax_rate),
         "tax": _money(line.tax),
         "gross": _money(line.gross),
     }
+
+
+def _list_price(line: LineDetail, language: str) -> str:
+    """The price before what was agreed with this tenant; nothing where it is the same."""
+    if line.list_unit_price == line.unit_price:
+        return ""
+    shown = _grouped(line.list_price_per_unit, least_places=2)
+    return f"{word('list_price', language)} {shown}"
 
 
 def _time(at: datetime) -> str:

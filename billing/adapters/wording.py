@@ -50,6 +50,50 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "service_to": ("Service to", "服务结束"),
     "base_quantity": ("Base units", "基本单位数量"),
     "currency": ("Currency", "币种"),
+    "credited_title": ("Credit note", "贷项通知单"),
+    "credited_number": ("Number", "单号"),
+    "credited_of": ("Credits invoice", "冲减账单"),
+    "credited_of_line": ("Invoice line", "账单行"),
+    "reason": ("Reason", "原因"),
+    "full": ("The whole invoice is taken back.", "全额冲销。"),
+    "credited_total": ("Credited", "冲减合计"),
+    "from_due": ("Owed no more", "冲减应付"),
+    "to_wallet": ("Paid back into the wallet", "退回钱包"),
+    "to_credits": ("Of it given back to vouchers and credits", "其中退回算力券与代金券"),
+    "credited_note": (
+        "This credit note takes back charges of the invoice named above. It is not a red-letter "
+        "fapiao.",
+        "本单冲减上述账单的费用，不是红字发票。",
+    ),
+    "statement_title": ("Account statement", "对账单"),
+    "date": ("Date", "日期"),
+    "what": ("What", "事项"),
+    "reference": ("Reference", "编号"),
+    "amount": ("Amount", "金额"),
+    "balance": ("Balance", "余额"),
+    "opening": ("Opening balance", "期初余额"),
+    "closing": ("Closing balance", "期末余额"),
+    "sum_invoices": ("Invoices", "账单"),
+    "sum_notes": ("Credit notes", "贷项通知单"),
+    "sum_top_ups": ("Top-ups", "充值"),
+    "sum_other": ("Other", "其他"),
+    "sum_paid": ("Invoices paid from the wallet", "钱包支付账单"),
+    "kind_invoice": ("Invoice", "账单"),
+    "kind_credit_note": ("Credit note", "贷项通知单"),
+    "kind_top_up": ("Top-up", "充值"),
+    "kind_settlement": ("Payment of an invoice", "支付账单"),
+    "kind_credit": ("Vouchers and credits", "算力券与代金券"),
+    "kind_credit_restored": ("Credits given back", "退回代金券"),
+    "kind_package_sold": ("Resource package", "资源包"),
+    "statement_note": (
+        "The balance is what the wallet holds less what is owed on invoices. Paying an invoice "
+        "from the wallet does not change it.",
+        "余额为钱包余额减去账单应付金额；用钱包支付账单不改变余额。",
+    ),
+    "list_price": ("List price", "目录价"),
+    "payment_due": ("Payment due", "付款期限"),
+    "credited_so_far": ("Credited", "已冲减"),
+    "correction": ("Correction of an earlier period", "前期更正"),
 }
 # Display units of meters are declared once, in English, by the app that measures.
 _UNITS: Final[dict[str, str]] = {
@@ -73,6 +117,12 @@ def unit(name: str | Promise, language: str) -> str:
     with override(language):
         text = str(name)
     return _UNITS.get(text, text) if language.startswith("zh") else text
+
+
+def movement(kind: str, language: str) -> str:
+    """What a movement of the ledger is called on a statement; one without a name by its code."""
+    name = f"kind_{kind}"
+    return word(name, language) if name in _WORDS else kind.replace("_", " ")
 
 
 def words(language: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.charging import RatedLine
-from billing.models import Charge, ChargeSegment, Invoice, InvoiceLine
+from billing.models import Charge, ChargeSegment, Invoice, InvoiceLine, LineKind
+from billing.queries.adjusting import AdjustmentFact
 from billing.queries.drafts import Draft
 from billing.queries.trueups import true_up_line
 from billing.rating import ChargeKey
@@ -57,19 +58,49 @@ def line_rows(
     projects = dict(
         Project.objects.filter(tenant_id=invoice.tenant_id, pk__in=named).values_list("pk", "name")
     )
-    used = [
+    lines = [
         _line(invoice, position, charges[line.key], line, projects)
         for position, line in enumerate(billed.lines, start=1)
     ]
-    return used + [
+    lines += [
         _placed(true_up_line(one), invoice, position)
-        for position, one in enumerate(billed.true_ups, start=len(used) + 1)
+        for position, one in enumerate(billed.true_ups, start=len(lines) + 1)
+    ]
+    # Below what was used, in the order they were proposed.
+    return lines + [
+        _adjustment(invoice, position, fact)
+        for position, fact in enumerate(billed.adjustments, start=len(lines) + 1)
     ]
 
 
 def _placed(line: InvoiceLine, invoice: Invoice, position: int) -> InvoiceLine:
     line.tenant_id, line.invoice, line.position = invoice.tenant_id, invoice, position
     return line
+
+
+def _adjustment(invoice: Invoice, position: int, fact: AdjustmentFact) -> InvoiceLine:
+    return InvoiceLine(
+        tenant_id=invoice.tenant_id,
+        invoice=invoice,
+        position=position,
+        kind=LineKind.ADJUSTMENT,
+        portion="adjustment",
+        sku="adjustment",
+        title_en=fact.title_en,
+        title_zh=fact.title_zh,
+        service_from=invoice.period_start,
+        service_to=invoice.period_end,
+        quantity=1,
+        priced_quantity=1,
+        list_unit_price=fact.net,
+        unit_price=fact.net,
+        unit_quantity=1,
+        tax_code=fact.tax_code,
+        tax_rate=fact.tax_rate,
+        net=fact.net,
+        tax=fact.tax,
+        gross=fact.gross,
+    )
 
 
 def _line(

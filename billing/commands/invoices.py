@@ -1,5 +1,6 @@
 """Issuing invoices: one transaction that numbers, freezes, books and settles."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ from billing.commands.periods import close_periods, open_periods, periods_to_clo
 from billing.commands.wallet import settle_open_invoices
 from billing.locks import busy_when_waiting, lock_account
 from billing.models import (
+    Adjustment,
+    AdjustmentState,
     Charge,
     ChargeSegment,
     Invoice,
@@ -35,6 +38,7 @@ from common.errors import DomainError
 from common.period import month_of
 from tenants.audit import record
 from tenants.models import Organisation
+from tenants.notices import post
 from tenants.permissions import SYSTEM, Actor, Permission, require
 
 
@@ -62,6 +66,14 @@ class UsageUnpriced(DomainError):
     message = _("Some usage of %(meter)s has no price. Publish one first.")
 
 
+class AdjustmentWithdrawn(DomainError):
+    """An adjustment was taken back while the invoice was written."""
+
+    code = "adjustment_withdrawn"
+    status = 409
+    message = _("An adjustment of this invoice was taken back just now. Try again.")
+
+
 @transaction.atomic
 def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: datetime) -> Invoice:
     """Bill everything used in hours starting before ``until`` that stands on no invoice yet.
@@ -82,7 +94,7 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
     open_usage = draft(tenant_id=tenant_id, until=until)
     if open_usage.unpriced:
         raise UsageUnpriced(meter=open_usage.unpriced[0].meter)
-    if not periods or not (open_usage.lines or open_usage.true_ups):
+    if not periods or not (open_usage.lines or open_usage.true_ups or open_usage.adjustments):
         raise NothingToInvoice
     invoice = _write(tenant_id, periods[0].starts_at, open_usage, now)
     close_periods(invoice, periods, until=until, now=now)
@@ -97,6 +109,17 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
         subject=f"billing.invoice:{invoice.pk}",
         tenant_id=tenant_id,
         detail={"number": invoice.number, "gross": str(invoice.gross)},
+    )
+    post(
+        tenant_id=tenant_id,
+        kind="invoice.issued",
+        key=f"invoice.issued:{invoice.pk}",
+        detail={
+            "number": invoice.number,
+            "gross": str(invoice.gross),
+            "currency": invoice.currency,
+        },
+        now=now,
     )
     return invoice
 
@@ -124,7 +147,7 @@ def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> In
         net=billed.net,
         tax=billed.tax,
         gross=billed.gross,
-        line_count=len(billed.lines) + len(billed.true_ups),
+        line_count=len(billed.lines) + len(billed.true_ups) + len(billed.adjustments),
         buyer_code=buyer.code,
         buyer_name=buyer.legal_name or buyer.name,
         buyer_credit_code=buyer.credit_code,
@@ -141,10 +164,19 @@ def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> In
     Charge.objects.bulk_create(charges.values())
     ChargeSegment.objects.bulk_create(segments)
     InvoiceLine.objects.bulk_create(lines)
+    _place_adjustments(billed, lines[len(billed.lines) :])
     InvoiceCounter.objects.filter(pk=counter.pk).update(
         last_sequence=invoice.sequence, last_hash=invoice.content_hash
     )
     return invoice
+
+
+def _place_adjustments(billed: Draft, lines: Sequence[InvoiceLine]) -> None:
+    """Each adjustment stands on its line from now on, and on no other invoice."""
+    for fact, line in zip(billed.adjustments, lines, strict=True):
+        placed = Adjustment.objects.filter(pk=fact.id, state=AdjustmentState.APPROVED)
+        if not placed.update(state=AdjustmentState.INVOICED, invoice_line=line):
+            raise AdjustmentWithdrawn
 
 
 def _next_number(now: datetime) -> InvoiceCounter:

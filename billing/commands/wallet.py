@@ -5,8 +5,7 @@ from decimal import ROUND_DOWN, Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, DecimalField, F, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.arrears import reassess
@@ -14,9 +13,11 @@ from billing.commands.ledger import book
 from billing.locks import lock_account
 from billing.models import Account, Invoice, InvoicePayment, LedgerKind, MoveCause
 from billing.money import FEN
+from billing.queries.dues import with_due
 from billing.queries.wallet import Standing
 from common.errors import DomainError
 from tenants.audit import record
+from tenants.notices import post
 from tenants.permissions import Actor, Permission, require
 
 LARGEST_AMOUNT = Decimal("1000000000.00")
@@ -108,13 +109,12 @@ def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
     if account.receivable <= 0:
         return
     left = account.wallet
-    paid_so_far = Coalesce(Sum("payments__amount"), Decimal(0), output_field=DecimalField())
-    invoices = Invoice.objects.filter(tenant_id=tenant_id).annotate(
-        paid=paid_so_far, times=Count("payments")
+    charged = Invoice.objects.filter(tenant_id=tenant_id, gross__gt=0)
+    open_ones = (
+        with_due(charged).annotate(times=Count("payments")).filter(outstanding__gt=Decimal(0))
     )
-    for invoice in invoices.filter(paid__lt=F("gross")).order_by("period_end"):
-        paid = invoice.paid
-        part = min(invoice.gross - paid, left.quantize(FEN, rounding=ROUND_DOWN))
+    for invoice in open_ones.order_by("period_end"):
+        part = min(invoice.outstanding, left.quantize(FEN, rounding=ROUND_DOWN))
         if part <= 0:
             break
         movement = book(
@@ -135,3 +135,19 @@ def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
             paid_at=now,
         )
         left -= part
+        if part == invoice.outstanding:
+            _tell_paid(invoice, now)
+
+
+def _tell_paid(invoice: Invoice, now: datetime) -> None:
+    post(
+        tenant_id=invoice.tenant_id,
+        kind="invoice.paid",
+        key=f"invoice.paid:{invoice.pk}",
+        detail={
+            "number": invoice.number,
+            "gross": str(invoice.gross),
+            "currency": invoice.currency,
+        },
+        now=now,
+    )

@@ -18,6 +18,17 @@ from billing.models.contracts import (
     TermInterval,
     TermKind,
 )
+from billing.models.corrections import (
+    ADJUSTMENT_TRANSITIONS,
+    DISPUTE_TRANSITIONS,
+    Adjustment,
+    AdjustmentState,
+    CreditNote,
+    CreditNoteCounter,
+    CreditNoteLine,
+    Dispute,
+    DisputeState,
+)
 from billing.models.credits import (
     CREDIT_TRANSITIONS,
     AfterExpiry,
@@ -30,6 +41,18 @@ from billing.models.credits import (
     Funder,
     UseKind,
     VoucherMode,
+)
+from billing.models.fapiao import (
+    FAPIAO_TRANSITIONS,
+    Fapiao,
+    FapiaoBasis,
+    FapiaoCover,
+    FapiaoDirection,
+    FapiaoKind,
+    FapiaoLine,
+    FapiaoState,
+    RedInitiator,
+    TaxProfile,
 )
 from billing.models.invoices import (
     Charge,
@@ -62,6 +85,14 @@ from billing.models.prices import (
     TaxRate,
     VersionState,
 )
+from billing.models.runs import (
+    RUN_ITEM_TRANSITIONS,
+    RUN_TRANSITIONS,
+    InvoiceRun,
+    InvoiceRunItem,
+    RunItemState,
+    RunState,
+)
 from billing.models.settlements import (
     BATCH_TRANSITIONS,
     BatchState,
@@ -89,6 +120,31 @@ __all__ = [
     "APPLICATION_TRANSITIONS",
     "BATCH_TRANSITIONS",
     "CREDIT_TRANSITIONS",
+    "ADJUSTMENT_TRANSITIONS",
+    "DISPUTE_TRANSITIONS",
+    "Adjustment",
+    "AdjustmentState",
+    "CreditNote",
+    "CreditNoteCounter",
+    "CreditNoteLine",
+    "Dispute",
+    "DisputeState",
+    "FAPIAO_TRANSITIONS",
+    "Fapiao",
+    "FapiaoBasis",
+    "FapiaoCover",
+    "FapiaoDirection",
+    "FapiaoKind",
+    "FapiaoLine",
+    "FapiaoState",
+    "RedInitiator",
+    "TaxProfile",
+    "RUN_ITEM_TRANSITIONS",
+    "RUN_TRANSITIONS",
+    "InvoiceRun",
+    "InvoiceRunItem",
+    "RunItemState",
+    "RunState",
     "HOLD_TRANSITIONS",
     "TAX_CHANGE_TRANSITIONS",
     "VERSION_TRANSITIONS",

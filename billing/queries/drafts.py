@@ -8,7 +8,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists
 
 from billing import meters
 from billing.charging import (
@@ -21,16 +20,10 @@ from billing.charging import (
     lines_of,
     rate,
 )
-from billing.models import (
-    BillingPeriod,
-    ContractTerm,
-    CreditKind,
-    CreditLot,
-    CreditState,
-    PeriodState,
-)
+from billing.models import CreditKind, CreditLot
 from billing.money import CURRENCY
 from billing.payment_order import LotFact
+from billing.queries.adjusting import AdjustmentFact, Periods, open_periods
 from billing.queries.book import book_facts, tax_facts
 from billing.queries.contracts import NOTHING_AGREED, Agreements, agreements
 from billing.queries.credit_order import active_lots, lot_fact
@@ -53,6 +46,7 @@ class Draft:
     charges: tuple[RatedCharge, ...]
     lines: tuple[RatedLine, ...]
     true_ups: tuple[RatedTrueUp, ...]
+    adjustments: tuple[AdjustmentFact, ...]
     unpriced: tuple[Unpriced, ...]
     plan: Plan
     net: Decimal
@@ -71,22 +65,27 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     Six statements at most, however much was used, one more where a list has spot prices, and
     three more each where there is a contract and where there are credits.
     """
-    periods, has_credits, has_agreements = _open_periods(tenant_id, until)
+    opened = open_periods(tenant_id=tenant_id, until=until)
+    periods, adjustments = opened.periods, opened.adjustments
     uses = _uses(periods, until)
     start = periods[0][1] if periods else None
-    agreed = agreements(tenant_id) if has_agreements else NOTHING_AGREED
+    agreed = agreements(tenant_id) if opened.may_have_terms else NOTHING_AGREED
     planned = (
         plan(uses, book_facts(uses, agreed.rates), period_start=start, until=until)
         if uses and start is not None
         else EMPTY
     )
     counted = _counted(planned, periods, until)
-    lots = active_lots(tenant_id) if counted and has_credits else ()
+    lots = active_lots(tenant_id) if counted and opened.has_credits else ()
     packages = _packages(lots, planned, counted, periods, until)
     charges = rate(planned, counted, _booked(tenant_id, planned), packages)
     lines = lines_of(charges)
     lacking = _true_ups(tenant_id, agreed, lines, until)
-    amounts = [(one.net, one.tax) for one in lines] + [(one.net, one.tax) for one in lacking]
+    amounts = [
+        *((one.net, one.tax) for one in lines),
+        *((one.net, one.tax) for one in lacking),
+        *((one.net, one.tax) for one in adjustments),
+    ]
     net = sum((net for net, _tax in amounts), Decimal(0))
     tax = sum((tax for _net, tax in amounts), Decimal(0))
     return Draft(
@@ -96,6 +95,7 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
         charges=charges,
         lines=lines,
         true_ups=lacking,
+        adjustments=adjustments,
         unpriced=(*planned.unpriced, *_untaxed(lacking)),
         plan=planned,
         net=net,
@@ -124,25 +124,6 @@ def _untaxed(lacking: Sequence[RatedTrueUp]) -> tuple[Unpriced, ...]:
         if one.tax_rate is None
         for service in (one.true_up.interval.service,)
     )
-
-
-Periods = Sequence[tuple[int, datetime]]
-
-
-def _open_periods(tenant_id: UUID, until: datetime) -> tuple[Periods, bool, bool]:
-    """The open periods, and whether a credit might pay or a contract term hold.
-
-    Most tenants have neither to look for. Without an open period only the terms themselves know.
-    """
-    rows = BillingPeriod.objects.filter(
-        tenant_id=tenant_id, state=PeriodState.OPEN, starts_at__lt=until
-    ).order_by("starts_at")
-    credits = CreditLot.objects.filter(tenant_id=tenant_id, state=CreditState.ACTIVE)
-    terms = ContractTerm.objects.filter(tenant_id=tenant_id, in_force__isnull=False)
-    found = tuple(rows.values_list("id", "starts_at", Exists(credits), Exists(terms)))
-    if not found:
-        return (), False, True
-    return tuple(row[:2] for row in found), found[0][2], found[0][3]
 
 
 USES = """

@@ -171,6 +171,82 @@ INVARIANTS: dict[str, str] = {
             AND billing_term_subject(other.kind, other."interval", other.meter, other.sku,
                 other.match)
             = billing_term_subject(one.kind, one."interval", one.meter, one.sku, one.match)""",
+    "no fapiao stands for more than is there": """
+        SELECT invoice.number, billing_fapiao_covered(invoice.id)::text
+        FROM billing_invoice invoice
+        WHERE billing_fapiao_covered(invoice.id) < 0
+            OR billing_fapiao_covered(invoice.id)
+                > invoice.gross - billing_voucher_covered(invoice.id)""",
+    "a fapiao is the sum of its lines and of what it covers": """
+        SELECT letter.serial, letter.gross::text FROM billing_fapiao letter
+        LEFT JOIN (
+            SELECT fapiao_id, sum(net) AS net, sum(tax) AS tax, sum(gross) AS gross
+            FROM billing_fapiaoline GROUP BY 1
+        ) line ON line.fapiao_id = letter.id
+        LEFT JOIN (
+            SELECT fapiao_id, sum(amount) AS gross FROM billing_fapiaocover GROUP BY 1
+        ) cover ON cover.fapiao_id = letter.id
+        WHERE letter.net IS DISTINCT FROM line.net OR letter.tax IS DISTINCT FROM line.tax
+            OR letter.gross IS DISTINCT FROM line.gross
+            OR letter.gross IS DISTINCT FROM cover.gross""",
+    "red letters take back no more than their original": """
+        SELECT letter.serial, letter.gross::text FROM billing_fapiao letter
+        JOIN billing_fapiao red ON red.original_id = letter.id AND red.state <> 'failed'
+        GROUP BY letter.id, letter.serial, letter.gross HAVING letter.gross + sum(red.gross) < 0""",
+    "a credit note is the sum of its lines, and no line is credited beyond itself": """
+        SELECT note.number, note.gross::text FROM billing_creditnote note
+        LEFT JOIN billing_creditnoteline line ON line.credit_note_id = note.id
+        GROUP BY note.id, note.number, note.net, note.tax, note.gross, note.line_count
+        HAVING count(line.id) <> note.line_count OR sum(line.net) <> note.net
+            OR sum(line.tax) <> note.tax OR sum(line.gross) <> note.gross
+        UNION ALL
+        SELECT billed.id::text, billed.gross::text FROM billing_invoiceline billed
+        JOIN billing_creditnoteline taken ON taken.invoice_line_id = billed.id
+        GROUP BY billed.id, billed.gross HAVING abs(sum(taken.gross)) > abs(billed.gross)""",
+    "a credit note's money is in the ledger": """
+        SELECT note.number, note.gross::text FROM billing_creditnote note
+        LEFT JOIN (
+            SELECT movement.idem_key, movement.tenant_id,
+                -sum(entry.amount) FILTER (WHERE side.kind = 'receivable') AS due,
+                -sum(entry.amount) FILTER (WHERE side.kind = 'wallet') AS wallet
+            FROM billing_ledgertransaction movement
+            JOIN billing_ledgerentry entry ON entry.transaction_id = movement.id
+            JOIN billing_ledgeraccount side ON side.id = entry.account_id
+            WHERE movement.kind = 'credit_note' GROUP BY 1, 2
+        ) booked ON booked.idem_key = 'credit_note:' || note.id
+            AND booked.tenant_id = note.tenant_id
+        WHERE coalesce(booked.due, 0) <> note.from_due
+            OR coalesce(booked.wallet, 0) <> note.to_wallet""",
+    "credit note numbers have no gaps and form one chain": """
+        SELECT number, sequence::text FROM (
+            SELECT number, sequence, previous_hash,
+                row_number() OVER series AS place,
+                coalesce(lag(content_hash) OVER series, '') AS chained
+            FROM billing_creditnote
+            WINDOW series AS (PARTITION BY issuer, year ORDER BY sequence)
+        ) numbered WHERE sequence <> place OR previous_hash <> chained""",
+    "a run's issued item has the tenant's invoice up to the run's end": """
+        SELECT item.id::text, item.state FROM billing_invoicerunitem item
+        JOIN billing_invoicerun run ON run.id = item.run_id
+        LEFT JOIN billing_invoice invoice ON invoice.id = item.invoice_id
+        WHERE item.state = 'issued' AND (invoice.id IS NULL
+            OR invoice.period_end <> run.period_end OR invoice.tenant_id <> item.tenant_id)""",
+    "an adjustment's line says what was agreed to": """
+        SELECT line.id::text, line.net::text FROM billing_invoiceline line
+        LEFT JOIN billing_adjustment adjustment ON adjustment.invoice_line_id = line.id
+        WHERE line.kind = 'adjustment' AND adjustment.net IS DISTINCT FROM line.net""",
+    "an invoice is settled by what was paid and what was credited, once": """
+        SELECT invoice.number, invoice.gross::text FROM billing_invoice invoice
+        LEFT JOIN (
+            SELECT invoice_id, sum(amount) AS amount FROM billing_invoicepayment GROUP BY 1
+        ) paid ON paid.invoice_id = invoice.id
+        LEFT JOIN (
+            SELECT invoice_id, sum(from_due) AS due, sum(to_wallet) AS wallet
+            FROM billing_creditnote GROUP BY 1
+        ) note ON note.invoice_id = invoice.id
+        WHERE invoice.gross > 0 AND (coalesce(paid.amount, 0) + coalesce(note.due, 0)
+                > invoice.gross
+            OR coalesce(note.wallet, 0) > coalesce(paid.amount, 0))""",
 }
 
 

@@ -5,28 +5,24 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import DecimalField, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 from django.utils.functional import Promise
 
 from billing import meters
 from billing.charging import RatedLine
 from billing.documents import DraftDetail, InvoiceDetail, LineDetail
 from billing.models import Invoice, InvoiceLine, LineKind
+from billing.queries.adjusting import AdjustmentFact
 from billing.queries.credit_draft import draft_payments
 from billing.queries.credits import credits_by_line
-from billing.queries.drafts import draft
+from billing.queries.drafts import Draft, draft
+from billing.queries.dues import with_due
 from billing.queries.trueups import RatedTrueUp, true_up_line
 from common.errors import NotFound
 from tenants.models import Project
-
-if TYPE_CHECKING:
-    from django_stubs_ext import WithAnnotations
-
 
 NOTHING = Decimal(0)
 
@@ -46,20 +42,21 @@ class InvoiceRow:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    due: Decimal
     currency: str
     content_hash: str
     cursor: str
 
     @property
     def is_paid(self) -> bool:
-        return self.paid >= self.gross
+        return self.due <= 0
 
 
 def invoice_list(
     *, tenant_id: UUID | None, after: str | None = None, limit: int = 50
 ) -> tuple[InvoiceRow, ...]:
     """A tenant's invoices, newest first; every tenant's for an operator who gives None."""
-    rows = _with_paid()
+    rows = with_due(Invoice.objects.all())
     if tenant_id is not None:
         rows = rows.filter(tenant_id=tenant_id)
     if after:
@@ -79,6 +76,7 @@ def invoice_list(
             tax=row.tax,
             gross=row.gross,
             paid=row.paid,
+            due=row.outstanding,
             currency=row.currency,
             content_hash=row.content_hash,
             cursor=f"{row.issued_at.isoformat()}|{row.pk}",
@@ -87,23 +85,9 @@ def invoice_list(
     )
 
 
-class Paid(TypedDict):
-    """What the list adds to an invoice's own columns."""
-
-    paid: Decimal
-
-
-def _with_paid() -> "QuerySet[WithAnnotations[Invoice, Paid]]":
-    nothing = Decimal(0)
-    money: DecimalField[Decimal, Decimal] = DecimalField(max_digits=18, decimal_places=2)
-    return Invoice.objects.annotate(
-        paid=Coalesce(Sum("payments__amount"), nothing, output_field=money)
-    )
-
-
 def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
     """One invoice with all its lines; three statements. Raises: NotFound."""
-    row = _with_paid().filter(tenant_id=tenant_id, pk=invoice_id).first()
+    row = with_due(Invoice.objects.all()).filter(tenant_id=tenant_id, pk=invoice_id).first()
     if row is None:
         raise NotFound
     paid = credits_by_line(row.pk)
@@ -123,11 +107,12 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         tax=row.tax,
         gross=row.gross,
         paid=row.paid,
+        credited=row.credited,
+        due=row.outstanding,
         content_hash=row.content_hash,
         previous_hash=row.previous_hash,
         lines=tuple(
-            _issued_line(line, paid.get(line.pk, NOTHING))
-            for line in row.lines.order_by("position")
+            issued_line(line, paid.get(line.pk, NOTHING)) for line in row.lines.order_by("position")
         ),
     )
 
@@ -138,7 +123,8 @@ def _display(meter: str) -> tuple[str | Promise, int]:
     return ("", 1) if known is None else (known.display_unit, known.display_divisor)
 
 
-def _issued_line(line: InvoiceLine, credits: Decimal) -> LineDetail:
+def issued_line(line: InvoiceLine, credits: Decimal = NOTHING) -> LineDetail:
+    """One issued line as a reader sees it; ``credits`` is what vouchers and promotions paid."""
     unit, divisor = _display(line.meter)
     # jsonb keeps no order: an issued line shows its dimensions in the meter's.
     return LineDetail(
@@ -163,6 +149,7 @@ def _issued_line(line: InvoiceLine, credits: Decimal) -> LineDetail:
         unit_quantity=line.unit_quantity,
         display_unit=unit,
         display_divisor=divisor,
+        tax_code=line.tax_code,
         tax_rate=line.tax_rate,
         net=line.net,
         tax=line.tax,
@@ -195,8 +182,45 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
         + tuple(
             _draft_true_up(position, one)
             for position, one in enumerate(now_open.true_ups, start=len(now_open.lines) + 1)
+        )
+        + tuple(
+            _draft_adjustment(position, fact, now_open)
+            for position, fact in enumerate(
+                now_open.adjustments, start=len(now_open.lines) + len(now_open.true_ups) + 1
+            )
         ),
         unpriced_meters=tuple(sorted({part.meter for part in now_open.unpriced})),
+    )
+
+
+def _draft_adjustment(position: int, fact: AdjustmentFact, of: Draft) -> LineDetail:
+    return LineDetail(
+        id=None,
+        position=position,
+        kind=LineKind.ADJUSTMENT,
+        meter="",
+        sku="adjustment",
+        title_en=fact.title_en,
+        title_zh=fact.title_zh,
+        project_id=None,
+        project_name="",
+        dimensions=(),
+        service_from=of.period_start or of.until,
+        service_to=of.until,
+        is_late=False,
+        portion="adjustment",
+        quantity=1,
+        priced_quantity=1,
+        list_unit_price=fact.net,
+        unit_price=fact.net,
+        unit_quantity=1,
+        display_unit="",
+        display_divisor=1,
+        tax_code=fact.tax_code,
+        tax_rate=fact.tax_rate,
+        net=fact.net,
+        tax=fact.tax,
+        gross=fact.gross,
     )
 
 
@@ -227,6 +251,7 @@ def _draft_line(
         unit_quantity=rated.unit_quantity,
         display_unit=unit,
         display_divisor=divisor,
+        tax_code=price.tax_code,
         tax_rate=key.tax_rate,
         net=rated.net,
         tax=rated.tax,
@@ -260,6 +285,7 @@ def _draft_true_up(position: int, rated: RatedTrueUp) -> LineDetail:
         unit_quantity=row.unit_quantity,
         display_unit=unit,
         display_divisor=divisor,
+        tax_code=row.tax_code,
         tax_rate=row.tax_rate,
         net=row.net,
         tax=row.tax,

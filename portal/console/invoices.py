@@ -9,12 +9,13 @@ from django.views.decorators.http import require_safe
 from billing.adapters.csv import invoice_csv
 from billing.adapters.pdf import invoice_pdf
 from billing.documents import InvoiceDetail
+from billing.queries.corrections import disputes_of, notes_of
 from billing.queries.invoices import invoice_detail, unbilled
 from billing.queries.pages import invoice_page, line_event_page
 from common.clock import utc_now
-from common.errors import NotFound
+from common.errors import DomainError, NotFound
 from portal.console.documents import attachment, language_of
-from portal.console.forms import address
+from portal.console.forms import address, kept_idem
 from portal.console.htmx import render_page
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
@@ -46,7 +47,14 @@ def invoice_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
 def invoice(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> HttpResponse:
     """One invoice, as it was issued."""
     found = _found(request, invoice_id)
-    context = {"one": found, "crumbs": _crumbs(request)}
+    tenant_id = request.tenant.pk
+    context = {
+        "one": found,
+        "crumbs": _crumbs(request),
+        "notes": notes_of(tenant_id=tenant_id, invoice_id=invoice_id),
+        "disputes": disputes_of(tenant_id=tenant_id, invoice_id=invoice_id),
+        "may_dispute": Permission.DISPUTE_OPEN in request.actor.permissions,
+    }
     return render_page(request, "console/invoices/detail.html", context)
 
 
@@ -54,7 +62,14 @@ def invoice(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> HttpRe
 def invoice_line(
     request: ActorRequest, tenant_code: str, invoice_id: UUID, position: int
 ) -> HttpResponse:
-    """The events behind one line."""
+    """The events behind one line, and objecting to it."""
+    return line_page(request, invoice_id, position)
+
+
+def line_page(
+    request: ActorRequest, invoice_id: UUID, position: int, refusal: DomainError | None = None
+) -> HttpResponse:
+    """The page of one line, also where an objection to it was refused."""
     found = _found(request, invoice_id)
     line = next((line for line in found.lines if line.position == position), None)
     if line is None:
@@ -68,8 +83,16 @@ def invoice_line(
         limit=PAGE,
     )
     crumbs = [*_crumbs(request), Crumb(found.number, address(request, "invoice", found.id))]
-    context = {"one": found, "line": line, "page": page, "crumbs": crumbs}
-    return render_page(request, "console/invoices/line.html", context)
+    context = {
+        "one": found,
+        "line": line,
+        "page": page,
+        "crumbs": crumbs,
+        "may_dispute": Permission.DISPUTE_OPEN in request.actor.permissions,
+        "reason": request.POST.get("reason", ""),
+        "idem": kept_idem(request, refusal),
+    }
+    return render_page(request, "console/invoices/line.html", context, refusal=refusal)
 
 
 @require_safe

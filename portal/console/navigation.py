@@ -84,6 +84,10 @@ TENANT_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Invoices"), "console:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
+            NavigationItem(_("Fapiao"), "console:fapiao-list", "receipt", Permission.FAPIAO_READ),
+            NavigationItem(
+                _("Statement"), "console:statement", "list-details", Permission.WALLET_READ
+            ),
             NavigationItem(_("Wallet"), "console:wallet", "wallet", Permission.WALLET_READ),
             NavigationItem(
                 _("Prices and contract"), "console:price-list", "tags", Permission.PRICE_READ
@@ -148,6 +152,19 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Settlements"), "ops:settlement-list", "transfer", Permission.SETTLEMENT_READ
             ),
+            NavigationItem(
+                _("Invoice runs"), "ops:run-list", "progress-check", Permission.INVOICE_ISSUE
+            ),
+            NavigationItem(
+                _("Adjustments"),
+                "ops:adjustment-list",
+                "adjustments",
+                Permission.ADJUSTMENT_PROPOSE,
+            ),
+            NavigationItem(
+                _("Objections"), "ops:dispute-list", "message", Permission.DISPUTE_ANSWER
+            ),
+            NavigationItem(_("Fapiao"), "ops:fapiao-list", "receipt", Permission.FAPIAO_ISSUE),
         ),
     ),
     NavigationGroup(

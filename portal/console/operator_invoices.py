@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from billing.adapters.pdf import invoice_pdf
+from billing.queries.corrections import disputes_of, notes_of
 from billing.queries.invoices import invoice_detail
 from billing.queries.pages import invoice_page
+from common.errors import DomainError
 from portal.console.documents import attachment, language_of
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed
@@ -46,6 +48,13 @@ def invoices(request: ActorRequest) -> HttpResponse:
 @allowed(Permission.INVOICE_READ)
 def invoice(request: ActorRequest, code: str, invoice_id: UUID) -> HttpResponse:
     """One invoice with all its lines."""
+    return invoice_page_of(request, code, invoice_id)
+
+
+def invoice_page_of(
+    request: ActorRequest, code: str, invoice_id: UUID, refusal: DomainError | None = None
+) -> HttpResponse:
+    """The page, also where a credit note was refused."""
     organisation = tenant_of_code(actor=request.actor, code=code)
     found = invoice_detail(tenant_id=organisation.pk, invoice_id=invoice_id)
     crumbs = [
@@ -55,7 +64,17 @@ def invoice(request: ActorRequest, code: str, invoice_id: UUID) -> HttpResponse:
     return render_page(
         request,
         "console/operator/invoice.html",
-        {"one": found, "organisation": organisation, "crumbs": crumbs},
+        {
+            "one": found,
+            "organisation": organisation,
+            "crumbs": crumbs,
+            "notes": notes_of(tenant_id=organisation.pk, invoice_id=invoice_id),
+            "disputes": disputes_of(tenant_id=organisation.pk, invoice_id=invoice_id),
+            "may_credit": Permission.INVOICE_VOID in request.actor.permissions
+            and found.credited < found.gross,
+            "sent": request.POST,
+        },
+        refusal=refusal,
     )
 
 

@@ -72,6 +72,22 @@ STATUSES: dict[str, StatusLook] = {
     "grace": StatusLook("bad", "hourglass", pgettext_lazy("arrears", "Grace period")),
     "retention": StatusLook("bad", "snowflake", pgettext_lazy("arrears", "Retention")),
     "released": StatusLook("bad", "ban", pgettext_lazy("arrears", "Released")),
+    # Fapiao
+    "issuing": StatusLook("info", "progress", _("Being issued")),
+    "red_pending": StatusLook("wait", "hourglass", _("Awaiting confirmation")),
+    "red_issued": StatusLook("special", "receipt", _("Red letter issued")),
+    # Runs, objections and adjustments
+    "drafting": StatusLook("info", "progress", _("Drafting")),
+    "review": StatusLook("wait", "clipboard-check", _("To be reviewed")),
+    "done": StatusLook("ok", "circle-check", _("Done")),
+    "drafted": StatusLook("wait", "edit", _("Drafted")),
+    "reviewed": StatusLook("info", "checks", _("Reviewed")),
+    "empty": StatusLook("idle", "circle-dashed", _("Nothing to invoice")),
+    "withdrawn": StatusLook("idle", "circle-x", _("Withdrawn")),
+    "proposed": StatusLook("wait", "hourglass", _("Proposed")),
+    "approved": StatusLook("info", "check", _("Approved")),
+    "invoiced": StatusLook("ok", "file-invoice", _("On an invoice")),
+    "credit_note": StatusLook("special", "rotate", _("Credit note")),
     # Movements of money
     "top_up": StatusLook("ok", "cash", _("Top-up")),
     "invoice": StatusLook("info", "file-invoice", _("Invoice")),
@@ -86,14 +102,10 @@ STATUSES: dict[str, StatusLook] = {
     "settlement_clawed_back": StatusLook("bad", "rotate", _("Taken back by the city")),
     # Credits, applications and settlements
     "exhausted": StatusLook("idle", "check", _("Used up")),
-    "drafted": StatusLook("idle", "edit", _("Drafted")),
-    "reviewed": StatusLook("info", "checks", _("Reviewed")),
     "granted": StatusLook("ok", "circle-check", _("Granted")),
     "clawed_back": StatusLook("bad", "rotate", _("Clawed back")),
     "reversed": StatusLook("idle", "rotate", _("Reversed")),
     "published": StatusLook("ok", "circle-check", _("Published")),
-    "proposed": StatusLook("wait", "hourglass", _("Proposed")),
-    "approved": StatusLook("ok", "checks", _("Approved")),
     "scheduled": StatusLook("info", "calendar-time", _("Scheduled")),
     "superseded": StatusLook("idle", "history", _("Superseded")),
     # Tenants, members and keys

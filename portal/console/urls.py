@@ -2,7 +2,19 @@
 
 from django.urls import path
 
+from portal.console.account_statement import (
+    statement,
+    statement_document,
+    statement_rows,
+)
 from portal.console.catalogue import appliance, catalogue
+from portal.console.corrections import (
+    credit_note,
+    credit_note_document,
+    credit_note_lines,
+    dispute_open,
+    dispute_withdraw,
+)
 from portal.console.deploy import deploy
 from portal.console.deployments import (
     deployment_detail,
@@ -10,6 +22,12 @@ from portal.console.deployments import (
     deployment_retry,
     deployment_status,
     deployment_stop,
+)
+from portal.console.fapiao import (
+    fapiao_detail,
+    fapiao_list,
+    fapiao_profile,
+    fapiao_request,
 )
 from portal.console.home import home
 from portal.console.invoices import (
@@ -61,6 +79,8 @@ _deployment = "deployments/<uuid:deployment_id>/"
 _invoice = "invoices/<uuid:invoice_id>/"
 _webhook = "webhooks/<uuid:webhook_id>/"
 _delivery = "webhooks/deliveries/<uuid:delivery_id>/"
+_line = f"{_invoice}lines/<int:position>/"
+_note = "credit-notes/<uuid:note_id>/"
 
 urlpatterns = [
     path("", home, name="home"),
@@ -85,6 +105,18 @@ urlpatterns = [
     path(f"{_invoice}document.pdf", invoice_document, name="invoice-document"),
     path(f"{_invoice}lines.csv", invoice_lines, name="invoice-lines"),
     path(f"{_invoice}lines/<int:position>/", invoice_line, name="invoice-line"),
+    path(f"{_line}dispute/", dispute_open, name="dispute-open"),
+    path(f"{_line}disputes/<uuid:dispute_id>/withdraw/", dispute_withdraw, name="dispute-withdraw"),
+    path(_note, credit_note, name="credit-note"),
+    path(f"{_note}document.pdf", credit_note_document, name="credit-note-document"),
+    path(f"{_note}lines.csv", credit_note_lines, name="credit-note-lines"),
+    path("fapiao/", fapiao_list, name="fapiao-list"),
+    path("fapiao/profile/", fapiao_profile, name="fapiao-profile"),
+    path("fapiao/request/", fapiao_request, name="fapiao-request"),
+    path("fapiao/<uuid:fapiao_id>/", fapiao_detail, name="fapiao"),
+    path("statement/", statement, name="statement"),
+    path("statement/document.pdf", statement_document, name="statement-document"),
+    path("statement/rows.csv", statement_rows, name="statement-rows"),
     path("wallet/", wallet, name="wallet"),
     path("prices/", price_list, name="price-list"),
     path("wallet/apply/", voucher_apply, name="voucher-apply"),

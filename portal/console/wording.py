@@ -87,6 +87,7 @@ MOVEMENTS: Mapping[str, Text] = {
     "top_up": _("Top-up"),
     "invoice": _("Invoice"),
     "settlement": _("Payment of an invoice"),
+    "credit_note": _("Credit note"),
     "adjustment": _("Adjustment"),
     "refund": _("Refund"),
     "credit": _("Paid by a credit"),
@@ -174,6 +175,29 @@ RULES: Mapping[str, Text] = {
     "a tenant's invoice periods touch and do not overlap": _(
         "A tenant's invoice periods touch and do not overlap"
     ),
+    "no fapiao stands for more than is there": _("No fapiao stands for more than is there"),
+    "a fapiao is the sum of its lines and of what it covers": _(
+        "A fapiao is the sum of its lines and of what it covers"
+    ),
+    "red letters take back no more than their original": _(
+        "Red letters take back no more than their original"
+    ),
+    "a credit note is the sum of its lines, and no line is credited beyond itself": _(
+        "A credit note is the sum of its lines, and no line is credited beyond itself"
+    ),
+    "a credit note's money is in the ledger": _("A credit note's money is in the ledger"),
+    "credit note numbers have no gaps and form one chain": _(
+        "Credit note numbers have no gaps and form one chain"
+    ),
+    "a run's issued item has the tenant's invoice up to the run's end": _(
+        "A run's issued item has the tenant's invoice up to the run's end"
+    ),
+    "an adjustment's line says what was agreed to": _(
+        "An adjustment's line says what was agreed to"
+    ),
+    "an invoice is settled by what was paid and what was credited, once": _(
+        "An invoice is settled by what was paid and what was credited, once"
+    ),
 }
 
 AREAS: Mapping[str, Text] = {"billing": _("Money"), "compute": _("Capacity")}
@@ -198,4 +222,18 @@ WORDS: Mapping[str, Mapping[str, Text]] = {
     "capacity": CAPACITY_REASONS,
     "category": CATEGORIES,
     "rule": RULES,
+}
+
+
+FAPIAO_KINDS: Mapping[str, Text] = {
+    "digital_special": _("Special VAT fapiao"),
+    "digital_ordinary": _("Ordinary fapiao"),
+}
+
+ODDITIES: Mapping[str, Text] = {
+    "unpriced": _("Usage without a price"),
+    "negative": _("Below zero"),
+    "first": _("First invoice"),
+    "much_more": _("More than twice the last"),
+    "much_less": _("Less than half the last"),
 }

@@ -314,3 +314,16 @@ LOGGING: dict[str, Any] = {
 INVOICE_ISSUER = env.text("INVOICE_ISSUER", "ACC")
 INVOICE_SELLER_NAME = env.text("INVOICE_SELLER_NAME", "示例智算中心 Example AI Computing Centre")
 INVOICE_SELLER_CREDIT_CODE = env.text("INVOICE_SELLER_CREDIT_CODE", "")
+FAPIAO_SELLER_ADDRESS_PHONE = env.text("FAPIAO_SELLER_ADDRESS_PHONE", "")
+FAPIAO_SELLER_BANK_ACCOUNT = env.text("FAPIAO_SELLER_BANK_ACCOUNT", "")
+FAPIAO_DRAWER = env.text("FAPIAO_DRAWER", "")
+# What each tax code is called on a fapiao: goods code of 19 digits, item with its short form, unit,
+# and why no tax is charged where none is. An accountant confirms the codes before real use.
+FAPIAO_GOODS = {
+    "it_service": ("3040201990000000000", "*信息技术服务*算力服务费", "项", ""),
+    "prepayment": ("6010000000000000000", "*预付卡销售*算力服务预付款", "项", "non_taxable"),
+}
+# An adjustment of more than this, net, needs somebody else's agreement.
+ADJUSTMENT_TWO_PERSON_ABOVE = env.whole("ADJUSTMENT_TWO_PERSON_ABOVE", 10_000)
+# Whether a run issues what it drafted by itself; otherwise an operator approves it first.
+INVOICE_RUN_AUTOMATIC = env.flag("INVOICE_RUN_AUTOMATIC", default=True)

@@ -40,6 +40,8 @@ LISTS = (
     "usage/",
     "usage/?by=project",
     "invoices/",
+    "fapiao/",
+    "statement/",
     "wallet/",
     "prices/",
     "keys/",

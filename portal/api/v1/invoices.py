@@ -32,13 +32,14 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
     tax = Money()
     gross = Money()
     paid = Money()
+    due = Money(help_text=_("Still to be paid, after payments and credit notes."))
     state = serializers.SerializerMethodField()
     issued_at = Instant()
     content_hash = serializers.CharField()
 
     def get_state(self, invoice: Any) -> str:
         """ "paid", or "open" while the wallet has not settled all of it."""
-        return "paid" if invoice.paid >= invoice.gross else "open"
+        return "paid" if invoice.due <= 0 else "open"
 
 
 class LineOut(serializers.Serializer):  # type: ignore[type-arg]

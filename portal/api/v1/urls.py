@@ -8,6 +8,7 @@ from portal.api.v1 import (
     contracts,
     credits,
     deployments,
+    fapiao,
     invoices,
     offers,
     pools,
@@ -24,6 +25,7 @@ _DEPLOYMENT = "deployments/<uuid:deployment_id>"
 _INVOICE = "invoices/<uuid:invoice_id>"
 _WEBHOOK = "webhooks/<uuid:webhook_id>"
 _DELIVERY = "webhook-deliveries/<uuid:delivery_id>"
+_NOTE = "credit-notes/<uuid:note_id>"
 
 urlpatterns: list[URLPattern] = [
     path("organisation", tenants.Organisation.as_view(), name="organisation"),
@@ -73,4 +75,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{_WEBHOOK}/deliveries", webhooks.WebhookDeliveries.as_view(), name="deliveries"),
     path(_DELIVERY, webhooks.WebhookDelivery.as_view(), name="delivery"),
     path(f"{_DELIVERY}/resend", webhooks.WebhookDeliveryResend.as_view(), name="resend"),
+    path("fapiao", fapiao.FapiaoList.as_view(), name="fapiao-list"),
+    path("fapiao/<uuid:fapiao_id>", fapiao.Fapiao.as_view(), name="fapiao"),
+    path("credit-notes", fapiao.CreditNotes.as_view(), name="credit-notes"),
+    path(f"{_NOTE}/document.pdf", fapiao.CreditNoteDocument.as_view(), name="note-pdf"),
+    path(f"{_NOTE}/lines.csv", fapiao.CreditNoteLines.as_view(), name="note-csv"),
 ]

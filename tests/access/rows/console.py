@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from appliances.models import Deployment
-from billing.models import Invoice
+from billing.models import CreditNote, Dispute, Fapiao, Invoice
 from compute.models import Reservation
 from tenants.models import ApiKey, Invitation, Membership, Project
 from tests.access.table import EVERY_MEMBER, Expect, Names, Row
@@ -47,9 +47,11 @@ def _row(
 RESERVATION = {"reservation_id": Reservation}
 DEPLOYMENT = {"deployment_id": Deployment}
 INVOICE = {"invoice_id": Invoice}
+NOTE = {"note_id": CreditNote}
 _reservation = "reservations/<uuid:reservation_id>/"
 _deployment = "deployments/<uuid:deployment_id>/"
 _invoice = "invoices/<uuid:invoice_id>/"
+_note = "credit-notes/<uuid:note_id>/"
 
 ROWS = [
     _page("", EVERY_MEMBER),
@@ -135,4 +137,26 @@ ROWS = [
         {"invitation_id": Invitation},
     ),
     _page("audit/", MANAGERS),
+    _page("fapiao/", MONEY),
+    _page("fapiao/<uuid:fapiao_id>/", MONEY, {"fapiao_id": Fapiao}),
+    _form("fapiao/profile/", MONEY, 422),
+    _form("fapiao/request/", MONEY, 422),
+    _page("statement/", MONEY),
+    _page("statement/document.pdf", MONEY),
+    _page("statement/rows.csv", MONEY),
+    _page(_note, MONEY, NOTE),
+    _page(f"{_note}document.pdf", MONEY, NOTE),
+    _page(f"{_note}lines.csv", MONEY, NOTE),
+    _row(
+        f"{_invoice}lines/<int:position>/dispute/",
+        {"POST": Expect(422, who=MONEY, body=_sent)},
+        INVOICE,
+        {"position": 1},
+    ),
+    _row(
+        f"{_invoice}lines/<int:position>/disputes/<uuid:dispute_id>/withdraw/",
+        {"POST": Expect(302, who=MONEY, body=_sent)},
+        {"invoice_id": Invoice, "dispute_id": Dispute},
+        {"position": 1},
+    ),
 ]

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from appliances.models import Deployment
-from billing.models import Invoice
+from billing.models import CreditNote, Fapiao, Invoice
 from compute.models import Reservation
 from tenants.permissions import Permission
 from tests.access.table import Expect, Names, Row
@@ -47,6 +47,10 @@ def _of_deployment(names: Names) -> dict[str, object]:
 
 def _of_invoice(names: Names) -> dict[str, object]:
     return {"invoice_id": names.pk(Invoice)}
+
+
+def _wanted(names: Names) -> dict[str, object]:
+    return {"invoices": [str(names.pk(Invoice))]}
 
 
 def _of_line(names: Names) -> dict[str, object]:
@@ -175,5 +179,30 @@ ROWS = [
         "api",
         {"GET": Expect(scope=P.INVOICE_READ)},
         names=_of_invoice,
+    ),
+    Row(
+        "api/v1/fapiao",
+        "api",
+        {
+            "GET": Expect(scope=P.FAPIAO_READ),
+            # All of the stage's invoice stands on a fapiao already.
+            "POST": Expect(409, scope=P.FAPIAO_REQUEST, body=_wanted, suspended=403),
+        },
+    ),
+    Row(
+        "api/v1/fapiao/<uuid:fapiao_id>",
+        "api",
+        {"GET": Expect(scope=P.FAPIAO_READ)},
+        names=lambda names: {"fapiao_id": names.pk(Fapiao)},
+    ),
+    _reading("api/v1/credit-notes", P.INVOICE_READ),
+    *(
+        Row(
+            f"api/v1/credit-notes/<uuid:note_id>/{name}",
+            "api",
+            {"GET": Expect(scope=P.INVOICE_READ)},
+            names=lambda names: {"note_id": names.pk(CreditNote)},
+        )
+        for name in ("document.pdf", "lines.csv")
     ),
 ]

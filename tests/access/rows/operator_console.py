@@ -294,4 +294,70 @@ ROWS = [
         {"POST": Expect(422, who=those_with(P.RESERVATION_APPROVE))},
         names=_no_reservation,
     ),
+    _page("ops/runs/", P.INVOICE_ISSUE),
+    _form("ops/runs/start/", P.INVOICE_ISSUE, 302),
+    _page("ops/disputes/", P.DISPUTE_ANSWER),
+    Row(
+        "ops/adjustments/",
+        "operator",
+        {
+            "GET": Expect(who=those_with(P.ADJUSTMENT_PROPOSE)),
+            "POST": Expect(422, who=those_with(P.ADJUSTMENT_PROPOSE)),
+        },
+    ),
+    _page("ops/fapiao/", P.FAPIAO_ISSUE),
+    _page("ops/fapiao/file/", P.FAPIAO_ISSUE),
+    _form("ops/fapiao/export/", P.FAPIAO_ISSUE, 422),
+    _form("ops/fapiao/results/", P.FAPIAO_ISSUE, 422),
+    _form("ops/fapiao/basis/", P.FAPIAO_ISSUE, 422),
+    *(
+        Row(
+            route,
+            "operator",
+            {method: Expect(404, who=those_with(permission))},
+            names=lambda _names, more=more: dict(more),
+        )
+        for route, method, permission, more in (
+            ("ops/runs/<uuid:run_id>/", "GET", P.INVOICE_ISSUE, {"run_id": NOBODYS}),
+            ("ops/runs/<uuid:run_id>/approve/", "POST", P.INVOICE_ISSUE, {"run_id": NOBODYS}),
+            ("ops/runs/<uuid:run_id>/retry/", "POST", P.INVOICE_ISSUE, {"run_id": NOBODYS}),
+            (
+                "ops/disputes/<uuid:dispute_id>/<slug:step>/",
+                "POST",
+                P.DISPUTE_ANSWER,
+                {"dispute_id": NOBODYS, "step": "no-such-step"},
+            ),
+            (
+                "ops/adjustments/<uuid:adjustment_id>/<slug:step>/",
+                "POST",
+                P.ADJUSTMENT_APPROVE,
+                {"adjustment_id": NOBODYS, "step": "approve"},
+            ),
+            ("ops/fapiao/<uuid:fapiao_id>/", "GET", P.FAPIAO_ISSUE, {"fapiao_id": NOBODYS}),
+            (
+                "ops/fapiao/<uuid:fapiao_id>/<slug:step>/",
+                "POST",
+                P.FAPIAO_ISSUE,
+                {"fapiao_id": NOBODYS, "step": "deliver"},
+            ),
+            (
+                "ops/tenants/<str:code>/credit-notes/<uuid:note_id>/",
+                "GET",
+                P.INVOICE_READ,
+                {"code": "no-such-thing", "note_id": NOBODYS},
+            ),
+            (
+                "ops/tenants/<str:code>/credit-notes/<uuid:note_id>/lines/<int:position>/rebill/",
+                "POST",
+                P.ADJUSTMENT_PROPOSE,
+                {"code": "no-such-thing", "note_id": NOBODYS, "position": 1},
+            ),
+            (
+                "ops/tenants/<str:code>/invoices/<uuid:invoice_id>/credit/",
+                "POST",
+                P.INVOICE_VOID,
+                {"code": "no-such-thing", "invoice_id": NOBODYS},
+            ),
+        )
+    ),
 ]
