@@ -137,7 +137,10 @@ def add_refusal(
     known = names or {}
     for error in refusal.errors if refusal is not None else ():
         name = known.get(error.pointer, error.pointer.strip("/"))
-        form.add_error(name if name in form.fields else None, str(error.detail))
+        field, said = (name if name in form.fields else None), str(error.detail)
+        # The form may have found the same by itself while its page was made again.
+        if field is None or said not in form.errors.get(field, ()):
+            form.add_error(field, said)
 
 
 def content_hash(request: ActorRequest) -> bytes:

@@ -172,6 +172,13 @@ def test_a_wrong_form_comes_back_with_its_inputs(
     assert rows(alice) == before
 
 
+def test_what_is_wrong_with_a_field_is_said_beside_it_once(alice: Console) -> None:
+    answer = sent(alice, "deploy/small-chat/", place="pool:desk", name="")
+    told = re.findall(r'class="field-error[^"]*"[^>]*>(.*?)</', answer.content.decode(), re.DOTALL)
+    assert answer.status_code == 422
+    assert answer.content.decode().count("This field is required.") == 2, told
+
+
 def test_a_form_without_its_key_is_refused(alice: Console) -> None:
     before = rows(alice)
     answer = alice.client().post(alice.path("projects/"), {"name": "New", "code": "new"})
