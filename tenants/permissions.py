@@ -37,6 +37,7 @@ class Permission(StrEnum):
     WALLET_READ = "billing:wallet:read"
     FUNDS_HOLD = "billing:funds:hold"
     INVOICE_READ = "billing:invoice:read"
+    COST_EXPORT = "billing:cost_export:read"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
     TENANT_OPERATE = "tenants:organisation:operate"
@@ -75,7 +76,7 @@ _DEVELOPER = _VIEWER | {
     # Reserving and deploying promise money: whoever may do those may place a hold.
     P.FUNDS_HOLD,
 }
-_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ}
+_FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ, P.COST_EXPORT}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
