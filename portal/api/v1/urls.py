@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from portal.api.v1 import (
     appliances,
     deployments,
+    exports,
     invoices,
     offers,
     pools,
@@ -49,4 +50,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{_INVOICE}/lines/<int:number>/events", invoices.LineEvents.as_view(), name="line"),
     path(f"{_INVOICE}/document.pdf", invoices.InvoiceDocument.as_view(), name="invoice-pdf"),
     path(f"{_INVOICE}/lines.csv", invoices.InvoiceLines.as_view(), name="invoice-csv"),
+    path("exports/focus", exports.FocusExport.as_view(), name="focus-export"),
 ]
