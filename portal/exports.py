@@ -64,6 +64,11 @@ class Order:
         return f"focus-{self.version}-{self.dataset}-{self.label}.{self.form}"
 
 
+def month_label(now: datetime) -> str:
+    """The month it is by the centre's calendar."""
+    return f"{now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)):%Y-%m}"
+
+
 def order(*, dataset: str, version: str, month: str, form: str) -> Order:
     """Read an order from its words. Raises: MonthRefused, DatasetRefused; ValueError for others."""
     found = _MONTH.fullmatch(month)

@@ -124,6 +124,12 @@ class ServiceCategory(OneOf):
     name, other = "ServiceName", "ServiceCategory"
 
 
+class PriceSku(OneOf):
+    id = "price-sku"
+    message = "A price is of one SKU:"
+    name, other = "SkuPriceId", "SkuId"
+
+
 class CommitmentUnit(OneOf):
     id = "commitment-unit"
     message = "A commitment is counted in one unit:"
@@ -178,6 +184,7 @@ SUM_RULES: Mapping[Dataset, tuple[type[Totals], ...]] = {
         CommitmentQuantity,
         CommitmentCost,
         ServiceCategory,
+        PriceSku,
         CommitmentUnit,
         InvoiceCurrency,
     ),

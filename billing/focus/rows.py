@@ -31,6 +31,12 @@ from billing.focus.services import FocusMeter, Role
 from common.period import Period
 
 USAGE = "usage"
+# More than a fen between a bill and its rows is no rounding.
+MOST_RESIDUE = Decimal("0.01")
+
+
+class DoesNotAddUp(Exception):  # noqa: N818 - a programming error: the facts leave something out
+    """A bill is not the sum of its rows; a file that hides the rest would be wrong."""
 
 
 def bill_rows(
@@ -58,8 +64,11 @@ def bill_rows(
     for credit in credits:
         total += credit.amount
         yield credit_row(bill, credit)
-    if bill.gross != total:
-        yield residue_row(bill, bill.gross - total)
+    residue = bill.gross - total
+    if abs(residue) > MOST_RESIDUE:
+        raise DoesNotAddUp(f"{bill.number or 'The draft'}: {residue} of it stand in no row.")
+    if residue:
+        yield residue_row(bill, residue)
 
 
 def _line_rows(bill: Bill, line: LineFact, draws: Sequence[Draw], ledger: Ledger) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from billing.focus.columns import Dataset, Version
 from portal.api.endpoint import Call, Endpoint, FileDownload, downloads
 from portal.api.fields import Strict, Text
 from portal.api.v1.invoices import CsvRenderer
-from portal.exports import FORMS, export_file, order
+from portal.exports import FORMS, export_file, month_label, order
 from tenants.permissions import Permission
 
 
@@ -22,7 +22,11 @@ class FocusQuery(Strict):
         choices=[one.value for one in Version], default=Version.V1_4.value
     )
     period = Text(
-        max_length=7, help_text=_('A month of the centre\'s calendar, such as "2026-11".')
+        max_length=7,
+        required=False,
+        help_text=_(
+            'A month of the centre\'s calendar, such as "2026-11"; the present one without.'
+        ),
     )
     # The address' own word for csv or parquet; a serializer has no attribute of that name.
     format = serializers.ChoiceField(choices=sorted(FORMS), default="csv")
@@ -47,7 +51,7 @@ class FocusExport(Endpoint):
         wanted = order(
             dataset=asked["dataset"],
             version=asked["version"],
-            month=asked["period"],
+            month=asked.get("period") or month_label(call.now),
             form=asked["format"],
         )
         content = export_file(
