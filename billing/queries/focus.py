@@ -178,7 +178,7 @@ def _issued_lines(invoice: Invoice) -> Iterator[LineFact]:
 
 
 def _title(title: str, dimensions: Mapping[str, str]) -> str:
-    return " · ".join((title, *(dimensions[name] for name in sorted(dimensions))))
+    return " - ".join((title, *(dimensions[name] for name in sorted(dimensions))))
 
 
 def _open_use(tenant_id: UUID, month: Period, now: datetime) -> OpenUse | None:

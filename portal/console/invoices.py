@@ -14,6 +14,7 @@ from billing.queries.pages import invoice_page, line_event_page
 from common.clock import utc_now
 from common.errors import NotFound
 from portal.console.documents import attachment, language_of
+from portal.console.exports import offered
 from portal.console.forms import address
 from portal.console.htmx import render_page
 from portal.requests import ActorRequest
@@ -38,6 +39,7 @@ def invoice_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
         "page": page,
         "draft": unbilled(tenant_id=request.tenant.pk, until=now),
         "now": now,
+        "export": offered(now),
     }
     return render_page(request, "console/invoices/list.html", context)
 

@@ -128,6 +128,7 @@ ROWS = [
     _reading("api/v1/usage/summary", P.USAGE_READ),
     _reading("api/v1/wallet", P.WALLET_READ),
     _reading("api/v1/prices", P.PRICE_READ),
+    _reading("api/v1/exports/focus", P.COST_EXPORT),
     _reading("api/v1/invoices", P.INVOICE_READ),
     Row(
         "api/v1/invoices/<uuid:invoice_id>",
