@@ -32,7 +32,7 @@ class ExportBusy(DomainError):
     """Invoices of the month were issued all the while it was read."""
 
     code = "export_busy"
-    status = 409
+    status = 503
     message = _("Invoices are being issued for this month. Try again in a minute.")
 
 
