@@ -33,6 +33,7 @@ class ExportBusy(DomainError):
 
     code = "export_busy"
     status = 503
+    retryable = True
     message = _("Invoices are being issued for this month. Try again in a minute.")
 
 
@@ -216,8 +217,9 @@ def _open_use(tenant_id: UUID, month: Period, now: datetime) -> OpenUse | None:
 
 
 def _projects(tenant_id: UUID, lines: tuple[RatedLine, ...]) -> Mapping[UUID, tuple[str, str]]:
-    ids = {line.key.running.project_id for line in lines}
-    rows = Project.objects.filter(tenant_id=tenant_id, pk__in=ids - {None})
+    running = (line.key.running for line in lines)
+    ids = {one.project_id for one in running if one.project_id is not None}
+    rows = Project.objects.filter(tenant_id=tenant_id, pk__in=ids)
     return {pk: (code, name) for pk, code, name in rows.values_list("pk", "code", "name")}
 
 

@@ -36,7 +36,7 @@ def invoice_draws(invoice: Invoice) -> Draws:
     """By charge of an invoice, what it drew on each commitment; one statement a drawing meter."""
     found: dict[str, list[Draw]] = {}
     for meter in with_role(Role.DRAWS):
-        values: dict[str, object] = {
+        values: dict[str, UUID | str] = {
             "meter": meter.meter,
             "dimension": meter.commitment_dimension,
             "tenant": invoice.tenant_id,
@@ -71,7 +71,7 @@ def draft_draws(draft: Draft, places: Mapping[ChargeKey, str]) -> Draws:
     parts = [part for part in draft.plan.segments if part.charge in places]
     found: dict[str, list[Draw]] = {}
     for meter in with_role(Role.DRAWS):
-        values: dict[str, object] = {
+        values: dict[str, list[object] | datetime | str] = {
             "meter": meter.meter,
             "dimension": meter.commitment_dimension,
             "series": [part.series_id for part in parts],
