@@ -4,6 +4,8 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
+from billing.focus import services
+from billing.focus.services import FocusMeter
 from billing.meters import Meter, register
 from billing.sources import reserve
 
@@ -27,5 +29,16 @@ def declare() -> None:
                 display_unit=_("million tokens"),
                 display_divisor=TOKENS_SHOWN,
                 line_dimensions=("model",),
+            )
+        )
+        services.declare(
+            FocusMeter(
+                meter=code,
+                service="Model calls",
+                category="AI and Machine Learning",
+                subcategory="Generative AI",
+                sku_meter="Tokens in" if code == TOKENS_IN else "Tokens out",
+                unit="Tokens",
+                base_unit="Tokens",
             )
         )

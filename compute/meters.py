@@ -2,6 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from billing.focus import services
+from billing.focus.services import FocusMeter, Role
 from billing.meters import Meter, register
 from billing.sources import reserve
 
@@ -39,3 +41,27 @@ def declare() -> None:
             display_divisor=SECONDS_PER_HOUR,
         )
     )
+    _declare_for_focus()
+
+
+def _declare_for_focus() -> None:
+    """How the two meters are written in cost exports: a reservation is bought, then used up."""
+    for code, sku_meter, role in (
+        (CARD_SECONDS, "Card hours", Role.DRAWS),
+        (RESERVED_CARD_SECONDS, "Reserved card hours", Role.BUYS),
+    ):
+        services.declare(
+            FocusMeter(
+                meter=code,
+                service="Accelerator cards",
+                category="Compute",
+                subcategory="Other (Compute)",
+                sku_meter=sku_meter,
+                unit="Hours",
+                base_unit="Seconds",
+                divisor=SECONDS_PER_HOUR,
+                role=role,
+                commitment_dimension="reservation",
+                sku_details=(("GpuCount", 1),),
+            )
+        )

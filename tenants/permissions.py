@@ -45,6 +45,7 @@ class Permission(StrEnum):
     DISPUTE_OPEN = "billing:dispute:open"
     FAPIAO_READ = "billing:fapiao:read"
     FAPIAO_REQUEST = "billing:fapiao:request"
+    COST_EXPORT = "billing:cost_export:read"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
     TENANT_OPERATE = "tenants:organisation:operate"
@@ -102,6 +103,7 @@ _MONEY_READ = _VIEWER | {
     P.CONTRACT_READ,
     P.FAPIAO_READ,
     P.NOTICE_READ,
+    P.COST_EXPORT,
 }
 _FINANCE = _MONEY_READ | {P.DISPUTE_OPEN, P.FAPIAO_REQUEST, P.VOUCHER_APPLY}
 _ADMIN = (

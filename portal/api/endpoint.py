@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import wraps
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.core.cache import cache
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.parsers import BaseParser
@@ -80,6 +81,15 @@ class Download:
 
 
 @dataclass(frozen=True)
+class FileDownload:
+    """A document of any size: sent from a file in portions, which is closed at the end."""
+
+    name: str
+    media_type: str
+    content: BinaryIO
+
+
+@dataclass(frozen=True)
 class Operation:
     """What one method of a resource takes and gives; the OpenAPI document is made from it."""
 
@@ -91,8 +101,8 @@ class Operation:
     repeats: Repeats
     # A body that is judged part by part by the domain, so that one bad part never fails the rest.
     takes_parts: bool = False
-    # The type of a document that is sent as it is; empty where the answer is JSON.
-    media_type: str = ""
+    # The types a document is sent in as it is; none where the answer is JSON.
+    media_types: tuple[str, ...] = ()
 
     @property
     def is_idempotent(self) -> bool:
@@ -130,10 +140,10 @@ def takes_in(permission: Permission, part: type[Strict], answer: Answer) -> Deco
     )
 
 
-def downloads(permission: Permission, media_type: str, *, query: type[Strict]) -> Decorator:
-    """A GET of a document; the method gives a Download."""
+def downloads(permission: Permission, *media_types: str, query: type[Strict]) -> Decorator:
+    """A GET of a document; the method gives a Download, or a FileDownload of one of the types."""
     return _performing(
-        Operation(permission, None, None, query, 200, Repeats.UNMARKED, media_type=media_type)
+        Operation(permission, None, None, query, 200, Repeats.UNMARKED, media_types=media_types)
     )
 
 
@@ -145,7 +155,7 @@ def deletes(permission: Permission) -> Decorator:
 def _performing(operation: Operation) -> Decorator:
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
-        def method(self: "Endpoint", request: Request, **path: object) -> HttpResponse:
+        def method(self: "Endpoint", request: Request, **path: object) -> HttpResponseBase:
             return self.perform(operation, handler, request, path)
 
         method.operation = operation  # type: ignore[attr-defined]  # read by portal.api.schema
@@ -181,7 +191,7 @@ class Endpoint(APIView):
 
     def perform(
         self, operation: Operation, handler: Handler, request: Request, path: dict[str, object]
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """Run one method inside its tenant's scope; an error leaves nothing behind."""
         actor = self._caller(request).actor
         tenant_id = _tenant_of(actor)
@@ -207,6 +217,8 @@ class Endpoint(APIView):
             result = handler(self, call, **path)
             if isinstance(result, Download):
                 return _download(operation, result)
+            if isinstance(result, FileDownload):
+                return _file_download(result)
             body = _rendered(operation, result)
             if key:
                 idempotency.finish(actor=actor, key=key, status=operation.status, body=body)
@@ -277,8 +289,19 @@ def _checked(serializer: type[Strict] | None, given: Callable[[], Any]) -> Mappi
 
 
 def _download(operation: Operation, document: Download) -> HttpResponse:
-    response = HttpResponse(document.content, content_type=operation.media_type)
+    response = HttpResponse(document.content, content_type=operation.media_types[0])
     response["Content-Disposition"] = f'attachment; filename="{document.name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _file_download(document: FileDownload) -> FileResponse:
+    response = FileResponse(
+        document.content,
+        as_attachment=True,
+        filename=document.name,
+        content_type=document.media_type,
+    )
     response["X-Content-Type-Options"] = "nosniff"
     return response
 

@@ -135,8 +135,8 @@ class ApiSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         operation = self._operation()
-        if operation.media_type:
-            return {(operation.status, operation.media_type): OpenApiTypes.BINARY}
+        if operation.media_types:
+            return {(operation.status, kind): OpenApiTypes.BINARY for kind in operation.media_types}
         return {operation.status: operation.answer}
 
     def get_override_parameters(self) -> list[Any]:

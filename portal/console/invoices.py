@@ -15,6 +15,7 @@ from billing.queries.pages import invoice_page, line_event_page
 from common.clock import utc_now
 from common.errors import DomainError, NotFound
 from portal.console.documents import attachment, language_of
+from portal.console.exports import offered
 from portal.console.forms import address, kept_idem
 from portal.console.htmx import render_page
 from portal.requests import ActorRequest
@@ -39,6 +40,7 @@ def invoice_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
         "page": page,
         "draft": unbilled(tenant_id=request.tenant.pk, until=now),
         "now": now,
+        "export": offered(now),
     }
     return render_page(request, "console/invoices/list.html", context)
 

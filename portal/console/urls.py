@@ -23,6 +23,7 @@ from portal.console.deployments import (
     deployment_status,
     deployment_stop,
 )
+from portal.console.exports import focus_export
 from portal.console.fapiao import (
     fapiao_detail,
     fapiao_list,
@@ -101,6 +102,7 @@ urlpatterns = [
     path("usage/", usage, name="usage"),
     path("usage/lines.csv", usage_csv, name="usage-csv"),
     path("invoices/", invoice_list, name="invoice-list"),
+    path("invoices/focus/", focus_export, name="focus-export"),
     path(_invoice, invoice, name="invoice"),
     path(f"{_invoice}document.pdf", invoice_document, name="invoice-document"),
     path(f"{_invoice}lines.csv", invoice_lines, name="invoice-lines"),

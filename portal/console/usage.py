@@ -68,6 +68,9 @@ def usage(request: ActorRequest, tenant_code: str) -> HttpResponse:
         "events": sum((row.events for row in rows), 0),
         "month": month_of(now, "Asia/Shanghai").start,
         "csv_href": address(request, "usage-csv"),
+        "focus_href": address(request, "focus-export")
+        if Permission.COST_EXPORT in request.actor.permissions
+        else "",
     }
     return render_page(request, "console/usage/page.html", context)
 

@@ -32,7 +32,7 @@ OPENAPI = ROOT / "docs" / "openapi.yaml"
 OPENAPI_COMMAND = ("spectacular", "--lang", "en", "--validate", "--fail-on-warn", "--file")
 NO_TESTS = 5
 SIGN_IN = "portal_checked"
-MARKERS_OF_FULL = ("slurm", "trace")
+MARKERS_OF_FULL = ("slurm", "trace", "focus_validator")
 
 
 @dataclass(frozen=True)

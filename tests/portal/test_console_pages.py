@@ -33,6 +33,7 @@ PAGES = {
     "usage/?by=service_class&days=90": EVERYBODY,
     "usage/lines.csv": EVERYBODY,
     "invoices/": MONEY,
+    "invoices/focus/": MONEY,
     "wallet/": MONEY,
     "keys/": MAKERS,
     "members/": EVERYBODY,

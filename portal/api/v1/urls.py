@@ -8,6 +8,7 @@ from portal.api.v1 import (
     contracts,
     credits,
     deployments,
+    exports,
     fapiao,
     invoices,
     offers,
@@ -80,4 +81,5 @@ urlpatterns: list[URLPattern] = [
     path("credit-notes", fapiao.CreditNotes.as_view(), name="credit-notes"),
     path(f"{_NOTE}/document.pdf", fapiao.CreditNoteDocument.as_view(), name="note-pdf"),
     path(f"{_NOTE}/lines.csv", fapiao.CreditNoteLines.as_view(), name="note-csv"),
+    path("exports/focus", exports.FocusExport.as_view(), name="focus-export"),
 ]

@@ -89,6 +89,7 @@ ROWS = [
     _page("usage/", EVERY_MEMBER),
     _page("usage/lines.csv", EVERY_MEMBER),
     _page("invoices/", MONEY),
+    _page("invoices/focus/", MONEY),
     _page(_invoice, MONEY, INVOICE),
     _page(f"{_invoice}document.pdf", MONEY, INVOICE),
     _page(f"{_invoice}lines.csv", MONEY, INVOICE),

@@ -155,6 +155,7 @@ ROWS = [
     ),
     _reading("api/v1/prices", P.PRICE_READ),
     _reading("api/v1/contracts", P.CONTRACT_READ),
+    _reading("api/v1/exports/focus", P.COST_EXPORT),
     _reading("api/v1/invoices", P.INVOICE_READ),
     Row(
         "api/v1/invoices/<uuid:invoice_id>",
