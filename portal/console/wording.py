@@ -153,12 +153,6 @@ RULES: Mapping[str, Text] = {
         "Each usage event has one key and each key one event"
     ),
     "each event counts once in its bucket": _("Each usage event counts once in its hour"),
-    "a bucket's billed quantity is the sum of its allocations": _(
-        "An hour's billed quantity is the sum of its parts"
-    ),
-    "a line's quantity is the sum of its allocations": _(
-        "An invoice line's quantity is the sum of its parts"
-    ),
     "each ledger transaction sums to zero": _("Each ledger transaction sums to zero"),
     "each balance is the sum of its entries": _("Each balance is the sum of its entries"),
     "an account shows its ledger's wallet and receivable": _(
@@ -198,6 +192,48 @@ RULES: Mapping[str, Text] = {
     "an invoice is settled by what was paid and what was credited, once": _(
         "An invoice is settled by what was paid and what was credited, once"
     ),
+    "a charge is the sum of its buckets and of its lines": _(
+        "A charge is the sum of its hours and of its lines"
+    ),
+    "a closed period's buckets are charged once each": _(
+        "What was used in a closed billing period is charged once"
+    ),
+    "a scheme's caps count what is redeemed and what is pending": _(
+        "A voucher scheme's caps count what is redeemed and what is pending"
+    ),
+    "a settlement batch is the sum of its rows": _("A settlement batch is the sum of its rows"),
+    "a standing is where its history leads": _("An account's standing is where its history leads"),
+    "a tax rate that was proposed was approved by somebody else": _(
+        "A tax rate that was proposed was approved by somebody else"
+    ),
+    "agreed terms hold while their contract does": _("Agreed terms hold while their contract does"),
+    "an invoice's due date follows its issue by the agreed days": _(
+        "An invoice's due date follows its issue by the agreed days"
+    ),
+    "billing periods follow one another": _("Billing periods follow one another without gaps"),
+    "credits pay no more of a line than it costs": _("Credits pay no more of a line than it costs"),
+    "deferred revenue is what packages have still to earn": _(
+        "Deferred revenue is what packages have still to earn"
+    ),
+    "each move of a standing begins where the one before ended": _(
+        "Each change of an account's standing begins where the one before ended"
+    ),
+    "nobody in arrears is without a debt at the last assessment": _(
+        "Nobody is in arrears without a debt"
+    ),
+    "the liability of vouchers is what is left of them": _(
+        "The liability of vouchers is what is left of them"
+    ),
+    "the uses of a credit are what the ledger booked for it": _(
+        "The uses of a credit are what the ledger booked for it"
+    ),
+    "two agreed terms never hold for one thing at once": _(
+        "Two agreed terms never hold for one thing at once"
+    ),
+    "what remains of a credit is its face less its uses": _(
+        "What remains of a credit is its face less its uses"
+    ),
+    "who changed a price list did not publish it": _("Who changed a price list did not publish it"),
 }
 
 AREAS: Mapping[str, Text] = {"billing": _("Money"), "compute": _("Capacity")}
