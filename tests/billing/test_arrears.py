@@ -38,6 +38,7 @@ from tests.billing.arrears_stage import (
     DAY,
     HOUR,
     assess,
+    install_tiers,
     put_into,
     row_of,
     said,
@@ -57,6 +58,7 @@ R = ResourceClass
 
 @pytest.fixture
 def alice(db: None) -> Organisation:
+    install_tiers()
     make_prices()
     return make_tenant()
 
