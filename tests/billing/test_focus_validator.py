@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from billing.adapters.focus_csv import write_csv
 from billing.focus.columns import Dataset, Version, columns
@@ -135,7 +135,7 @@ def test_only_documented_defects_of_the_public_validator_fail(
     alice: Organisation,
     validator: Path,
     tmp_path: Path,
-    settings: SettingsWrapper,
+    settings: Settings,
     options: tuple[str, ...],
 ) -> None:
     settings.INVOICE_SELLER_NAME = SELLER
