@@ -33,6 +33,7 @@ class Permission(StrEnum):
     MODEL_CALL = "appliances:model:call"
     USAGE_READ = "billing:usage:read"
     USAGE_INGEST = "billing:usage:ingest"
+    USAGE_CORRECT = "billing:usage:correct"
     PRICE_READ = "billing:price:read"
     WALLET_READ = "billing:wallet:read"
     FUNDS_HOLD = "billing:funds:hold"
@@ -48,6 +49,7 @@ class Permission(StrEnum):
     PRICE_PUBLISH = "billing:price:publish"
     WALLET_TOP_UP = "billing:wallet:top_up"
     INVOICE_ISSUE = "billing:invoice:issue"
+    USAGE_FORCE = "billing:usage:force"
 
 
 P = Permission
@@ -79,7 +81,8 @@ _FINANCE = _VIEWER | {P.WALLET_READ, P.INVOICE_READ}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
-    | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ, P.USAGE_INGEST}
+    | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ}
+    | {P.USAGE_INGEST, P.USAGE_CORRECT}
 )
 _OWNER = _ADMIN | {P.ORGANISATION_MANAGE}
 
@@ -106,7 +109,15 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
         }
     ),
     "finance": frozenset(
-        _OPERATOR_READ | {P.PRICE_PUBLISH, P.WALLET_TOP_UP, P.INVOICE_ISSUE, P.FUNDS_HOLD}
+        _OPERATOR_READ
+        | {
+            P.PRICE_PUBLISH,
+            P.WALLET_TOP_UP,
+            P.INVOICE_ISSUE,
+            P.FUNDS_HOLD,
+            P.USAGE_CORRECT,
+            P.USAGE_FORCE,
+        }
     ),
     "admin": frozenset(
         _OPERATOR_READ
@@ -121,6 +132,8 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.INVOICE_ISSUE,
             P.TENANT_OPERATE,
             P.FUNDS_HOLD,
+            P.USAGE_CORRECT,
+            P.USAGE_FORCE,
         }
     ),
 }

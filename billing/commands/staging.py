@@ -9,8 +9,9 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from billing.commands.periods import OpenPeriod
+from billing.meters import Aggregation
 from billing.models import Series
-from billing.usage import SeriesKey, UsageEvent
+from billing.usage import Gauge, SeriesKey, UsageEvent
 
 # From this many rows on, a COPY into a temporary table is worth its fixed cost.
 COPY_FROM_ROWS = 1_000
@@ -50,6 +51,8 @@ def series_ids(tenant_id: UUID, wanted: Iterable[SeriesKey]) -> dict[UUID, int]:
                     project_id=series.project_id,
                     price_id=series.price_id,
                     dimensions=series.dimensions,
+                    aggregation=series.aggregation,
+                    holds_for_seconds=series.holds_for_seconds,
                 )
                 for key, series in sorted(by_key.items())
                 if key not in found
@@ -67,8 +70,8 @@ period AS (
         AS period (id, starts_at, ends_at)
 ),
 fresh AS (
-    INSERT INTO billing_eventkey (key, tenant_id, payload)
-    SELECT key, %(tenant)s, payload FROM staged ORDER BY key
+    INSERT INTO billing_eventkey (key, tenant_id, payload, at)
+    SELECT key, %(tenant)s, payload, at FROM staged ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING key
 ),
@@ -89,7 +92,7 @@ kept AS (
 bucketed AS (
     INSERT INTO billing_usagebucket AS bucket
         (series_id, hour, period_id, tenant_id, quantity, events)
-    SELECT series_id, hour, period_id, %(tenant)s, sum(quantity), count(*)
+    SELECT series_id, hour, period_id, %(tenant)s, {amount}, count(*)
     FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (series_id, hour, period_id) DO UPDATE
         SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
@@ -97,6 +100,9 @@ bucketed AS (
 SELECT key FROM staged WHERE key NOT IN (SELECT key FROM fresh)
 """
 FROM_TABLE = "SELECT * FROM billing_stage"
+ONLY_SUMS = "sum(quantity)"
+ALL_KINDS = """sum(CASE WHEN series_id = ANY(%(counts)s) THEN 1
+    WHEN series_id = ANY(%(gauges)s) THEN 0 ELSE quantity END)"""
 FROM_ARRAYS = """
 SELECT * FROM unnest(%(key)s::uuid[], %(payload)s::uuid[], %(series)s::bigint[],
     %(at)s::timestamptz[], %(quantity)s::bigint[], %(source)s::text[], %(id)s::text[],
@@ -113,23 +119,34 @@ GRANT ALL ON billing_stage TO acp_app, acp_operator;
 """
 
 
-def count(
-    tenant_id: UUID,
-    rows: Sequence[Staged],
-    numbers: Mapping[UUID, int],
-    periods: Sequence[OpenPeriod],
-) -> list[UUID]:
-    """Write what is new; gives the keys that were known before, which were left alone.
-
-    Shape: ``periods`` are the open ones, in order, as ``open_periods`` has locked them.
-    """
-    placing: dict[str, UUID | int | list[object]] = {
-        "tenant": tenant_id,
+def placing(periods: Sequence[OpenPeriod]) -> dict[str, UUID | int | list[object]]:
+    """The open periods as a statement takes them, to find each hour's own."""
+    return {
         "oldest": periods[0].id,
         "period": [period.id for period in periods],
         "starts": [period.starts_at for period in periods],
         "ends": [period.ends_at for period in periods],
     }
+
+
+def count(
+    tenant_id: UUID,
+    rows: Sequence[Staged],
+    numbers: Mapping[UUID, int],
+    periods: Sequence[OpenPeriod],
+    others: Mapping[UUID, Gauge],
+) -> list[UUID]:
+    """Write what is new; gives the keys that were known before, which were left alone.
+
+    Shape: ``periods`` are the open ones, in order, as ``open_periods`` has locked them; ``others``
+    are the series that do not simply add up quantities.
+    """
+    values: dict[str, UUID | int | list[object]] = {"tenant": tenant_id, **placing(periods)}
+    if others:
+        additive = Aggregation.COUNT
+        values["counts"] = [one.id for one in others.values() if one.aggregation is additive]
+        values["gauges"] = [one.id for one in others.values() if one.aggregation is not additive]
+    amount = ALL_KINDS if others else ONLY_SUMS
     with connection.cursor() as cursor:
         if len(rows) < COPY_FROM_ROWS:
             arrays: dict[str, UUID | int | list[object]] = {
@@ -142,10 +159,10 @@ def count(
                 "id": [row.event.id for row in rows],
                 "subject": [row.event.subject for row in rows],
             }
-            cursor.execute(COUNT.format(staged=FROM_ARRAYS), {**placing, **arrays})
+            cursor.execute(COUNT.format(staged=FROM_ARRAYS, amount=amount), {**values, **arrays})
         else:
             _stage(cursor, rows, numbers)
-            cursor.execute(COUNT.format(staged=FROM_TABLE), placing)
+            cursor.execute(COUNT.format(staged=FROM_TABLE, amount=amount), values)
         return [key for (key,) in cursor.fetchall()]
 
 

@@ -1,5 +1,6 @@
 """Usage, prices, money and invoices."""
 
+from billing.models.corrections import Correction, CorrectionKind
 from billing.models.invoices import (
     Charge,
     ChargeSegment,
@@ -23,6 +24,7 @@ from billing.models.periods import BillingPeriod, PeriodState
 from billing.models.prices import Price, PriceVersion, TaxRate, VersionState
 from billing.models.usage import (
     EventKey,
+    EventValue,
     RejectedEvent,
     Series,
     UsageBatch,
@@ -36,7 +38,10 @@ __all__ = [
     "BillingPeriod",
     "Charge",
     "ChargeSegment",
+    "Correction",
+    "CorrectionKind",
     "EventKey",
+    "EventValue",
     "Hold",
     "HoldState",
     "Invoice",

@@ -86,7 +86,10 @@ def line_event_page(
 
 @dataclass(frozen=True)
 class CountedEvent:
-    """One counted event as its sender named it. Units: base units of the meter."""
+    """One counted event as its sender named it; corrections are events of their own kind.
+
+    Units: base units of the meter; of a correction, the difference it makes.
+    """
 
     source: str
     id: str
@@ -97,13 +100,15 @@ class CountedEvent:
     dimensions: dict[str, str]
     project: str
     received_at: datetime
+    kind: str
     key: UUID
 
 
 # The events of a series are indexed by time, and a tenant's series are few beside its events.
 COUNTED = """
 SELECT event.source, event.event_id, series.meter, event.subject, event.at, event.quantity,
-    series.dimensions, coalesce(project.code, ''), event.received_at, event.key
+    series.dimensions, coalesce(project.code, ''), event.received_at, event.kind,
+    event.key
 FROM billing_usageevent event
 JOIN billing_series series ON series.id = event.series_id
 LEFT JOIN tenants_project project ON project.id = series.project_id
@@ -158,11 +163,8 @@ def _last_seen(event: CountedEvent) -> str:
 
 # psycopg gives each column with a type of its own; jsonb comes as its text.
 def _counted(*columns: Any) -> CountedEvent:
-    source, event_id, meter, subject, at, quantity, dimensions, project, received, key = columns
-    shown = json.loads(dimensions)
-    return CountedEvent(
-        source, event_id, meter, subject, at, quantity, shown, project, received, key
-    )
+    *named, dimensions, project, received, kind, key = columns
+    return CountedEvent(*named, json.loads(dimensions), project, received, kind, key)
 
 
 def statement_page(

@@ -25,8 +25,8 @@ class StrictJSONParser(JSONParser):
             raise ParseError("JSON parse error - nested too deeply") from error
 
 
-class EventParser(StrictJSONParser):
-    """One CloudEvent or a batch, as plain JSON.
+class PartsParser(StrictJSONParser):
+    """One thing or a batch of them, as plain JSON.
 
     A number that JSON or a database has no place for is read as the text it was written as, so
     that it is refused with its own event and not with the whole batch.
@@ -42,7 +42,7 @@ class EventParser(StrictJSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> list[Any]:
-        """The events as a list, in order. Raises: ParseError."""
+        """The things as a list, in order. Raises: ParseError."""
         try:
             found = json.loads(stream.read(), parse_constant=str, parse_int=_whole)
         except RecursionError as error:
@@ -56,12 +56,12 @@ class EventParser(StrictJSONParser):
         raise ParseError("This media type is for another number of events")
 
 
-class OneEventParser(EventParser):
+class OneEventParser(PartsParser):
     media_type = "application/cloudevents+json"
     takes_many = False
 
 
-class EventBatchParser(EventParser):
+class EventBatchParser(PartsParser):
     media_type = "application/cloudevents-batch+json"
     takes_one = False
 

@@ -43,6 +43,8 @@ DIMENSIONS: Mapping[str, Text] = {
     "model": _("Model"),
     "deployment": _("Deployment"),
     "key": _("API key"),
+    "storage_class": _("Storage class"),
+    "volume": _("Volume"),
 }
 
 SERVICE_CLASSES: Mapping[str, Text] = {
@@ -111,6 +113,24 @@ RULES: Mapping[str, Text] = {
     ),
     "a tenant's invoice periods touch and do not overlap": _(
         "A tenant's invoice periods touch and do not overlap"
+    ),
+    "each correction is an event about another event": _(
+        "Each correction is an event about another event"
+    ),
+    "an event and its corrections come to what the last one said": _(
+        "An event and its corrections come to what the last one said"
+    ),
+    "the hours of max meters are what their events come to": _(
+        "The hours of meters of the largest value are what their events come to"
+    ),
+    "the hours of latest meters are what their events come to": _(
+        "The hours of meters of the last value are what their events come to"
+    ),
+    "the hours of unique meters are what their events come to": _(
+        "The hours of meters of distinct values are what their events come to"
+    ),
+    "the hours of time_weighted meters are what their events come to": _(
+        "The hours of meters of levels over time are what their events come to"
     ),
 }
 

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from portal.api.v1 import (
     appliances,
+    corrections,
     deployments,
     invoices,
     offers,
@@ -41,6 +42,7 @@ urlpatterns: list[URLPattern] = [
     path(_DEPLOYMENT, deployments.Deployment.as_view(), name="deployment"),
     path(f"{_DEPLOYMENT}/stop", deployments.DeploymentStop.as_view(), name="deployment-stop"),
     path("usage/events", usage.UsageEvents.as_view(), name="usage-events"),
+    path("usage/corrections", corrections.UsageCorrections.as_view(), name="usage-corrections"),
     path("usage/summary", usage.UsageSummary.as_view(), name="usage-summary"),
     path("wallet", wallet.Wallet.as_view(), name="wallet"),
     path("prices", prices.Prices.as_view(), name="prices"),

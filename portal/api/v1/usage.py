@@ -15,7 +15,7 @@ from common.period import Period
 from portal.api.endpoint import Call, Endpoint, reads, takes_in
 from portal.api.fields import Instant, Strict, Text, Whole, refuse_reversed
 from portal.api.pagination import PageQuery
-from portal.api.parsing import EventBatchParser, EventParser, OneEventParser
+from portal.api.parsing import EventBatchParser, OneEventParser, PartsParser
 from tenants.permissions import Permission
 
 RECENT = timedelta(days=31)
@@ -65,8 +65,8 @@ class ReceiptOut(serializers.Serializer):  # type: ignore[type-arg]
         return {
             "results": [
                 {
-                    "id": _writable(result.id),
-                    "source": _writable(result.source),
+                    "id": writable(result.id),
+                    "source": writable(result.source),
                     "status": result.status.value,
                     "code": result.code,
                     "detail": sentences.get(result.code, ""),
@@ -88,17 +88,22 @@ REASONS: Mapping[str, Any] = {
     "bad_subject": _("The subject must be at most 200 printable characters."),
     "bad_quantity": _("The quantity must be a whole number from 0 to 1000000000000000."),
     "bad_time": _("The time must be RFC 3339 with its offset."),
-    "too_old": _("Usage can be reported for 35 days."),
+    "too_old": _("It is older than the meter takes."),
     "in_future": _("The time lies in the future."),
     "unknown_meter": _("There is no such meter."),
     "bad_dimensions": _("The dimensions must be the meter's, all of them and no others."),
     "unknown_project": _("There is no such project."),
     "unknown_price": _("There is no such price."),
     "other_content": _("An event with this id was counted with other content."),
+    "not_a_correction": _("This is not a JSON object."),
+    "bad_kind": _('The kind must be "correct" or "void".'),
+    "bad_reason": _("The reason must be 1 to 500 printable characters."),
+    "unknown_event": _("There is no such event."),
+    "already_void": _("The event was voided before."),
 }
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Text that can be sent as UTF-8: half of a surrogate pair becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
 
@@ -118,13 +123,14 @@ class CountedEventOut(serializers.Serializer):  # type: ignore[type-arg]
     quantity = serializers.IntegerField()
     project = serializers.CharField()
     dimensions = serializers.DictField(child=serializers.CharField())
+    kind = serializers.CharField(help_text=_("usage, correct or void."))
     received_at = Instant()
 
 
 class UsageEvents(Endpoint):
     """Measured facts, each counted once."""
 
-    parser_classes = (EventParser, OneEventParser, EventBatchParser)
+    parser_classes = (PartsParser, OneEventParser, EventBatchParser)
 
     @reads(Permission.USAGE_READ, CountedEventOut, query=EventsQuery, page=True)
     def get(self, call: Call) -> object:
