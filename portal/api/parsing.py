@@ -44,7 +44,7 @@ class PartsParser(StrictJSONParser):
     ) -> list[Any]:
         """The things as a list, in order. Raises: ParseError."""
         try:
-            found = json.loads(stream.read(), parse_constant=str, parse_int=_whole)
+            found = json.loads(stream.read(), parse_constant=str, parse_int=whole)
         except RecursionError as error:
             raise ParseError("JSON parse error - nested too deeply") from error
         except ValueError as error:
@@ -69,5 +69,6 @@ class EventBatchParser(PartsParser):
 LONGEST_NUMBER = 20
 
 
-def _whole(digits: str) -> int | str:
+def whole(digits: str) -> int | str:
+    """A whole number, or its text where nothing has a place for it."""
     return int(digits) if len(digits) <= LONGEST_NUMBER else digits

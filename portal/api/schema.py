@@ -109,6 +109,9 @@ class ApiSchema(AutoSchema):
         if operation.repeats is Repeats.BY_KEY_IF_SENT:
             content = document["requestBody"]["content"]
             document["requestBody"]["content"] = _either(content, self.view.parser_classes)
+        if operation.is_stream:
+            (line,) = document["requestBody"]["content"].values()
+            document["requestBody"]["content"] = {operation.media_type: line}
         document["x-required-scope"] = operation.permission.value
         return document
 
@@ -125,6 +128,8 @@ class ApiSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         operation = self._operation()
+        if operation.is_stream:
+            return {(operation.status, operation.media_type): operation.answer}
         if operation.media_type:
             return {(operation.status, operation.media_type): OpenApiTypes.BINARY}
         return {operation.status: operation.answer}

@@ -1,6 +1,7 @@
 """Usage: taking events in, and reading what was counted."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +12,15 @@ from billing.commands.ingest import Receipt, ingest
 from billing.queries.pages import counted_events
 from billing.queries.sums import usage_sums
 from billing.usage import EventStatus
+from common.clock import utc_now
 from common.period import Period
-from portal.api.endpoint import Call, Endpoint, reads, takes_in
+from portal.api.endpoint import Call, Endpoint, reads, takes_in, takes_stream
 from portal.api.fields import Instant, Strict, Text, Whole, refuse_reversed
 from portal.api.pagination import PageQuery
 from portal.api.parsing import EventBatchParser, OneEventParser, PartsParser
+from portal.api.streaming import Stopped, chunks
 from tenants.permissions import Permission
+from tenants.scoping import tenant_scope
 
 RECENT = timedelta(days=31)
 
@@ -95,6 +99,10 @@ REASONS: Mapping[str, Any] = {
     "unknown_project": _("There is no such project."),
     "unknown_price": _("There is no such price."),
     "other_content": _("An event with this id was counted with other content."),
+    "not_json": _("This line is not JSON."),
+    "line_too_long": _("A line may have at most 65536 bytes."),
+    "body_too_large": _("The stream is too long; send the lines that have no result again."),
+    "time_limit": _("The stream took too long; send the lines that have no result again."),
     "not_a_correction": _("This is not a JSON object."),
     "bad_kind": _('The kind must be "correct" or "void".'),
     "bad_reason": _("The reason must be 1 to 500 printable characters."),
@@ -149,6 +157,57 @@ class UsageEvents(Endpoint):
         return ingest(
             actor=call.actor, tenant_id=call.tenant_id, items=call.body["parts"], now=call.now
         )
+
+
+class LineResultOut(EventResultOut):
+    """One line of the answer; the last one may say instead why reading stopped."""
+
+    line = serializers.IntegerField(help_text=_("The line of the body, from 1."))
+
+
+class UsageStream(Endpoint):
+    """Measured facts, one a line."""
+
+    @takes_stream(Permission.USAGE_INGEST, EventIn, LineResultOut)
+    def post(self, call: Call) -> object:
+        """Report usage as lines of CloudEvents; each has a line of its own in the answer.
+
+        Lines are counted a thousand at a time, and what was counted stays so: after an answer that
+        did not arrive, send the same lines again.
+        """
+        return _line_results(call)
+
+
+def _line_results(call: Call) -> Iterator[bytes]:
+    sentences = {code: str(text) for code, text in REASONS.items()}
+    stopped = Stopped()
+    for chunk in chunks(call.body["lines"], stopped):
+        with tenant_scope(call.tenant_id):
+            receipt = ingest(
+                actor=call.actor,
+                tenant_id=call.tenant_id,
+                items=chunk.items,
+                now=utc_now(),
+                broken=chunk.broken,
+            )
+        for number, result in zip(chunk.numbers, receipt.results, strict=True):
+            yield _line(
+                {
+                    "line": number,
+                    "id": writable(result.id),
+                    "source": writable(result.source),
+                    "status": result.status.value,
+                    "code": result.code,
+                    "detail": sentences.get(result.code, ""),
+                }
+            )
+    if stopped.code:
+        detail = sentences[stopped.code]
+        yield _line({"status": "stopped", "code": stopped.code, "detail": detail})
+
+
+def _line(said: Mapping[str, object]) -> bytes:
+    return json.dumps(said, ensure_ascii=False).encode() + b"\n"
 
 
 class _SummaryQuery(PageQuery):
