@@ -56,8 +56,20 @@ def record_usage(
     Idempotent: by (tenant, source, id), for ever.
     """
     require(actor, Permission.USAGE_INGEST, tenant_id)
+    return take_in(actor=actor, tenant_id=tenant_id, events=events, now=now, unreadable=unreadable)
 
-    bounds = _bounds(actor, tenant_id, events, now)
+
+def take_in(
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    unreadable: Mapping[int, str] = NOTHING,
+    earliest: datetime | None = None,
+) -> tuple[EventResult, ...]:
+    """What ``record_usage`` does for those who may; ``earliest`` stands in for meters' limits."""
+    bounds = _bounds(actor, tenant_id, events, now, earliest)
     faults, staged, series = _checked(tenant_id, events, bounds, unreadable)
     if staged:
         _count(tenant_id, staged, series, faults)
@@ -72,7 +84,13 @@ DUPLICATE: Fault = (EventStatus.DUPLICATE, "")
 CONFLICT: Fault = (EventStatus.CONFLICT, "other_content")
 
 
-def _bounds(actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: datetime) -> Bounds:
+def _bounds(
+    actor: Actor,
+    tenant_id: UUID,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    earliest: datetime | None,
+) -> Bounds:
     """Load what the batch refers to: two look-ups, and none where it refers to nothing."""
     projects = {event.project_id for event in events if event.project_id is not None}
     if actor.project_id is not None:
@@ -86,6 +104,7 @@ def _bounds(actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: da
         price_meters=dict(known_prices.values_list("pk", "meter")) if prices else {},
         own_project=actor.project_id,
         now=now,
+        earliest=earliest,
     )
 
 

@@ -18,19 +18,19 @@ from common.period import Period
 from tenants.permissions import Actor, Permission, require
 
 
-def _place(cursor: str | None) -> str | None:
+def place(cursor: str | None) -> str | None:
     """ "instant|id", as billing's lists keep their place. Raises: InvalidInput."""
     if not cursor:
         return None
-    place = opened(cursor)
-    at, _, row_id = place.partition("|")
+    said = opened(cursor)
+    at, _, row_id = said.partition("|")
     try:
         UUID(row_id)
         if datetime.fromisoformat(at).tzinfo is None:
             raise bad_cursor(cursor)
     except ValueError as error:
         raise bad_cursor(cursor) from error
-    return place
+    return said
 
 
 class Placed(Protocol):
@@ -55,7 +55,7 @@ def invoice_page(
     if tenant_id is None:
         require(actor, Permission.TENANT_READ_ALL)
     check_limit(limit)
-    rows = invoice_list(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
+    rows = invoice_list(tenant_id=tenant_id, after=place(cursor), limit=limit + 1)
     return cut(rows, limit, _cursor)
 
 
@@ -74,7 +74,7 @@ def line_event_page(
     """
     require(actor, Permission.INVOICE_READ, tenant_id)
     check_limit(limit)
-    after = _place(cursor)
+    after = place(cursor)
     line = InvoiceLine.objects.filter(
         tenant_id=tenant_id, invoice_id=invoice_id, position=position
     ).first()
@@ -139,7 +139,7 @@ def counted_events(
     check_limit(limit)
     if meter:
         meters.get(meter)
-    at, _, key = (_place(cursor) or "").partition("|")
+    at, _, key = (place(cursor) or "").partition("|")
     # Columns' values are as various as their types.
     values: dict[str, Any] = {
         "tenant": tenant_id,
@@ -173,5 +173,5 @@ def statement_page(
     """The movements of a tenant's money, newest first. Raises: PermissionRefused, InvalidInput."""
     require(actor, Permission.WALLET_READ, tenant_id)
     check_limit(limit)
-    rows = statement(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
+    rows = statement(tenant_id=tenant_id, after=place(cursor), limit=limit + 1)
     return cut(rows, limit, _cursor)

@@ -28,6 +28,7 @@ from portal.console.members import (
     member_role,
 )
 from portal.console.projects import project_archive, project_list
+from portal.console.rejected import rejected
 from portal.console.reservations import (
     reservation_cancel,
     reservation_detail,
@@ -64,6 +65,7 @@ urlpatterns = [
     path(f"{_deployment}retry/", deployment_retry, name="deployment-retry"),
     path("usage/", usage, name="usage"),
     path("usage/lines.csv", usage_csv, name="usage-csv"),
+    path("usage/rejected/", rejected, name="usage-rejected"),
     path("invoices/", invoice_list, name="invoice-list"),
     path(_invoice, invoice, name="invoice"),
     path(f"{_invoice}document.pdf", invoice_document, name="invoice-document"),

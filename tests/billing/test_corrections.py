@@ -14,7 +14,7 @@ from billing.corrections import Correction, CorrectionResult
 from billing.models import Correction as CorrectionRow
 from billing.models import Invoice, InvoiceLine, PriceVersion, UsageBucket
 from billing.queries.invoices import line_events, unbilled
-from billing.queries.usage import rejected_events
+from billing.queries.rejected import rejected_events
 from tenants.models import Organisation, Project
 from tenants.permissions import SYSTEM, Actor, ActorKind, Permission, PermissionRefused
 from tenants.scoping import operator_scope, tenant_scope

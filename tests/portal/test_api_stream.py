@@ -152,3 +152,21 @@ def test_a_key_without_the_scope_counts_nothing() -> None:
     answer = bob.post("usage/stream", body(event(1)), key=None, content_type=NDJSON)
     assert answer.status_code == 403
     assert counted() == 0
+
+
+def test_a_sender_can_list_what_was_refused(alice: Customer) -> None:
+    sent(alice, event(1, data={"quantity": -1}), b"{torn", event(2, source="probe", time="x"))
+    listed = alice.get("usage/rejected").json()["items"]
+    assert sorted(row["code"] for row in listed) == ["bad_quantity", "bad_time", "not_json"]
+    assert all(row["detail"] for row in listed)
+    (one,) = alice.get("usage/rejected", source="probe").json()["items"]
+    assert (one["id"], one["code"], one["said"]["meter"]) == (
+        "event-2",
+        "bad_time",
+        "appliances.tokens_in",
+    )
+    assert alice.get("usage/rejected", code="too_old").json()["items"] == []
+    later = alice.get("usage/rejected", since="2999-01-01T00:00:00Z").json()["items"]
+    assert later == []
+    bob = desk.program("bob", credit="0")
+    assert bob.get("usage/rejected").json()["items"] == []

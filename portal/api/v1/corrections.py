@@ -11,7 +11,8 @@ from billing.usage import EventStatus
 from portal.api.endpoint import Call, Endpoint, takes_in
 from portal.api.fields import Strict, Text, Whole
 from portal.api.parsing import PartsParser
-from portal.api.v1.usage import REASONS, writable
+from portal.api.v1.usage import writable
+from portal.reasons import REASONS
 from tenants.permissions import Permission
 
 

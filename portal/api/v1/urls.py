@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern] = [
     path("usage/events", usage.UsageEvents.as_view(), name="usage-events"),
     path("usage/corrections", corrections.UsageCorrections.as_view(), name="usage-corrections"),
     path("usage/stream", usage.UsageStream.as_view(), name="usage-stream"),
+    path("usage/rejected", usage.RejectedEvents.as_view(), name="usage-rejected"),
     path("usage/summary", usage.UsageSummary.as_view(), name="usage-summary"),
     path("wallet", wallet.Wallet.as_view(), name="wallet"),
     path("prices", prices.Prices.as_view(), name="prices"),

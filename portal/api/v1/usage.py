@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from billing.commands.ingest import Receipt, ingest
 from billing.queries.pages import counted_events
+from billing.queries.rejected import rejected_page
 from billing.queries.sums import usage_sums
 from billing.usage import EventStatus
 from common.clock import utc_now
@@ -19,6 +20,7 @@ from portal.api.fields import Instant, Strict, Text, Whole, refuse_reversed
 from portal.api.pagination import PageQuery
 from portal.api.parsing import EventBatchParser, OneEventParser, PartsParser
 from portal.api.streaming import Stopped, chunks
+from portal.reasons import REASONS
 from tenants.permissions import Permission
 from tenants.scoping import tenant_scope
 
@@ -79,36 +81,6 @@ class ReceiptOut(serializers.Serializer):  # type: ignore[type-arg]
             ],
             **{status.value: counts[status] for status in EventStatus},
         }
-
-
-REASONS: Mapping[str, Any] = {
-    "not_an_event": _("This is not a JSON object."),
-    "bad_specversion": _('The specversion must be "1.0".'),
-    "unknown_field": _("It has a member that does not exist."),
-    "bad_data": _("The data must be a JSON object with a quantity."),
-    "bad_source": _("The source must be 1 to 100 printable characters."),
-    "reserved_source": _("This source is the product's own."),
-    "bad_id": _("The id must be 1 to 200 printable characters."),
-    "bad_subject": _("The subject must be at most 200 printable characters."),
-    "bad_quantity": _("The quantity must be a whole number from 0 to 1000000000000000."),
-    "bad_time": _("The time must be RFC 3339 with its offset."),
-    "too_old": _("It is older than the meter takes."),
-    "in_future": _("The time lies in the future."),
-    "unknown_meter": _("There is no such meter."),
-    "bad_dimensions": _("The dimensions must be the meter's, all of them and no others."),
-    "unknown_project": _("There is no such project."),
-    "unknown_price": _("There is no such price."),
-    "other_content": _("An event with this id was counted with other content."),
-    "not_json": _("This line is not JSON."),
-    "line_too_long": _("A line may have at most 65536 bytes."),
-    "body_too_large": _("The stream is too long; send the lines that have no result again."),
-    "time_limit": _("The stream took too long; send the lines that have no result again."),
-    "not_a_correction": _("This is not a JSON object."),
-    "bad_kind": _('The kind must be "correct" or "void".'),
-    "bad_reason": _("The reason must be 1 to 500 printable characters."),
-    "unknown_event": _("There is no such event."),
-    "already_void": _("The event was voided before."),
-}
 
 
 def writable(text: str) -> str:
@@ -208,6 +180,41 @@ def _line_results(call: Call) -> Iterator[bytes]:
 
 def _line(said: Mapping[str, object]) -> bytes:
     return json.dumps(said, ensure_ascii=False).encode() + b"\n"
+
+
+class RejectedQuery(PageQuery):
+    source = Text(max_length=100, default="", help_text=_("A source; none named means all."))
+    code = Text(max_length=40, default="", help_text=_("A reason; none named means all."))
+    since = Instant(required=False, help_text=_("When it was sent; 31 days ago by default."))
+
+
+class RejectedEventOut(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
+    code = serializers.CharField(help_text=_("Why it was not accepted; stable."))
+    detail = serializers.SerializerMethodField()
+    said = serializers.JSONField(help_text=_("What could be made out of it."))
+    received_at = Instant()
+
+    def get_detail(self, row: Any) -> str:
+        """The reason as a sentence."""
+        return str(REASONS.get(row.code, ""))
+
+
+class RejectedEvents(Endpoint):
+    """What was not counted."""
+
+    @reads(Permission.USAGE_READ, RejectedEventOut, query=RejectedQuery, page=True)
+    def get(self, call: Call) -> object:
+        """List the events and corrections that were refused, the latest first."""
+        return rejected_page(
+            actor=call.actor,
+            tenant_id=call.tenant_id,
+            source=call.query["source"],
+            code=call.query["code"],
+            since=call.query.get("since", call.now - RECENT),
+            **call.page,
+        )
 
 
 class _SummaryQuery(PageQuery):

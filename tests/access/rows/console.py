@@ -86,6 +86,7 @@ ROWS = [
     ),
     _page("usage/", EVERY_MEMBER),
     _page("usage/lines.csv", EVERY_MEMBER),
+    _page("usage/rejected/", EVERY_MEMBER),
     _page("invoices/", MONEY),
     _page(_invoice, MONEY, INVOICE),
     _page(f"{_invoice}document.pdf", MONEY, INVOICE),

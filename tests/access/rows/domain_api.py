@@ -135,6 +135,12 @@ ROWS = [
         "api",
         {"POST": Expect(200, scope=P.USAGE_CORRECT, body=_correction, suspended=403)},
     ),
+    _reading("api/v1/usage/rejected", P.USAGE_READ),
+    Row(
+        "api/v1/usage/stream",
+        "api",
+        {"POST": Expect(415, scope=P.USAGE_INGEST, suspended=403)},
+    ),
     _reading("api/v1/usage/summary", P.USAGE_READ),
     _reading("api/v1/wallet", P.WALLET_READ),
     _reading("api/v1/prices", P.PRICE_READ),
