@@ -59,8 +59,7 @@ class EventStatus(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True)
-class EventResult:
+class EventResult(NamedTuple):
     """``code`` says why an event was not accepted."""
 
     id: str
@@ -129,6 +128,16 @@ def is_text(value: object, longest: int, *, least: int = 1) -> bool:
 
 def text_fault(event: UsageEvent) -> str:
     """The code of what is wrong with an event's names, or nothing."""
+    source, event_id, subject = event.source, event.id, event.subject
+    # Most are plain: all three are told apart from the rest in one step.
+    if (
+        type(source) is type(event_id) is type(subject) is str
+        and 0 < len(source) <= LONGEST_SOURCE
+        and 0 < len(event_id) <= LONGEST_ID
+        and len(subject) <= LONGEST_SUBJECT
+        and f"{source}{event_id}{subject}".isprintable()
+    ):
+        return ""
     if not is_text(event.source, LONGEST_SOURCE):
         return "bad_source"
     if not is_text(event.id, LONGEST_ID):

@@ -13,7 +13,7 @@ from billing.commands.gauging import gauge_events, gauges_of, lock_series
 from billing.commands.periods import open_periods
 from billing.commands.rejected import Refused, keep_rejected
 from billing.commands.staging import Staged, count, open_days, series_ids
-from billing.models import EventKey, Price, UsageBatch
+from billing.models import Price, UsageBatch
 from billing.usage import (
     LARGEST_LEVEL,
     Bounds,
@@ -185,13 +185,8 @@ def _count(
     if gauges:
         lock_series(tenant_id, gauges.values())
     known = count(tenant_id, rows, numbers, periods, gauges)
-    if known:
-        # A statement of its own: what a concurrent batch committed while ours waited for its
-        # keys is not in the snapshot of the statement that waited.
-        before = dict(EventKey.objects.filter(key__in=known).values_list("key", "payload"))
-        for key in known:
-            row = staged[key.hex]
-            faults[row.position] = DUPLICATE if before[key].hex == row.payload else CONFLICT
+    for place in known.places:
+        faults[rows[place].position] = CONFLICT if place in known.clashes else DUPLICATE
     if gauges:
         fresh = [row for row in rows if row.position not in faults]
         gauge_events(tenant_id, fresh, series, gauges, periods)
@@ -199,7 +194,7 @@ def _count(
 
 def _result(event: UsageEvent, fault: Fault | None) -> EventResult:
     status, code = fault or (EventStatus.ACCEPTED, "")
-    return EventResult(id=event.id, source=event.source, status=status, code=code)
+    return EventResult(event.id, event.source, status, code)
 
 
 def _keep_rejected(
