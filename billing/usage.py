@@ -183,7 +183,12 @@ def series_of(event: UsageEvent, bounds: Bounds) -> SeriesKey | str:
         return "unknown_price"
     if meter.unique_by:
         del dimensions[meter.unique_by]
-    said = [event.meter, str(project or ""), str(price or ""), sorted(dimensions.items())]
+    said: list[object] = [
+        event.meter,
+        str(project or ""),
+        str(price or ""),
+        sorted(dimensions.items()),
+    ]
     hold = int(meter.holds_for.total_seconds())
     if meter.aggregation is not Aggregation.SUM:
         # A meter that comes to count in another way starts series of its own.

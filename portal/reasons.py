@@ -15,6 +15,7 @@ REASONS: Mapping[str, str | Promise] = {
     "bad_id": _("The id must be 1 to 200 printable characters."),
     "bad_subject": _("The subject must be at most 200 printable characters."),
     "bad_quantity": _("The quantity must be a whole number from 0 to 1000000000000000."),
+    "wrong_unit": _("The unit is not the meter's base unit."),
     "bad_time": _("The time must be RFC 3339 with its offset."),
     "too_old": _("It is older than the meter takes."),
     "in_future": _("The time lies in the future."),

@@ -96,7 +96,7 @@ def correct_usage(
     in the period that is open for it. Corrections of one event follow one another; after a void
     there is none. What is refused is kept as a rejected event. ``unreadable`` names by position
     what the caller could not make out, with the code of the reason.
-    Locks: the tenant's billing periods, shared; its corrections; series, keys and buckets in order.
+    Locks: the tenant's corrections; its billing periods, shared; series, keys, buckets in order.
     Raises: PermissionRefused, TooManyCorrections.
     Idempotent: by (tenant, source, id), which corrections share with events.
     """

@@ -315,4 +315,4 @@ def line_events(
     with connection.cursor() as cursor:
         cursor.execute(LINE_EVENTS, values)
         rows = cursor.fetchall()
-    return tuple(LineEvent(*row[:7], f"{row[3].isoformat()}|{row[7]}") for row in rows)
+    return tuple(LineEvent(*(*row[:7], f"{row[3].isoformat()}|{row[7]}")) for row in rows)

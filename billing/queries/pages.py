@@ -163,8 +163,9 @@ def _last_seen(event: CountedEvent) -> str:
 
 # psycopg gives each column with a type of its own; jsonb comes as its text.
 def _counted(*columns: Any) -> CountedEvent:
-    *named, dimensions, project, received, kind, key = columns
-    return CountedEvent(*named, json.loads(dimensions), project, received, kind, key)
+    source, event_id, meter, subject, at, quantity, dimensions, *rest = columns
+    shown = json.loads(dimensions)
+    return CountedEvent(source, event_id, meter, subject, at, quantity, shown, *rest)
 
 
 def statement_page(

@@ -29,6 +29,9 @@ RECENT = timedelta(days=31)
 
 class EventDataIn(Strict):
     quantity = Whole(max_value=10**15, help_text=_("In whole base units of the meter."))
+    unit = Text(
+        max_length=60, required=False, help_text=_("The meter's base unit; refused if another.")
+    )
     project = Text(max_length=40, required=False, help_text=_("The project's code."))
     dimensions = serializers.DictField(
         child=serializers.CharField(max_length=100, allow_blank=True),
@@ -183,7 +186,9 @@ def _line(said: Mapping[str, object]) -> bytes:
 
 
 class RejectedQuery(PageQuery):
-    source = Text(max_length=100, default="", help_text=_("A source; none named means all."))
+    source = Text(  # type: ignore[assignment]  # CloudEvents' own name
+        max_length=100, default="", help_text=_("A source; none named means all.")
+    )
     code = Text(max_length=40, default="", help_text=_("A reason; none named means all."))
     since = Instant(required=False, help_text=_("When it was sent; 31 days ago by default."))
 
