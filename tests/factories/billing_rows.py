@@ -7,12 +7,15 @@ from typing import TypeVar
 from django.db.models import Model
 
 from billing.commands.contracts import TermLine, activate_contract, add_term, draft_contract
+from billing.commands.corrections import Correction as Said
+from billing.commands.corrections import correct_usage
 from billing.commands.holds import set_hold
 from billing.commands.invoices import issue_invoice
 from billing.commands.prices import load_default_prices
 from billing.commands.usage import UsageEvent as Event
 from billing.commands.usage import record_usage
 from billing.commands.wallet import top_up
+from billing.meters import Aggregation, Meter, register
 from billing.models import (
     Account,
     BillingPeriod,
@@ -20,7 +23,9 @@ from billing.models import (
     ChargeSegment,
     Contract,
     ContractTerm,
+    Correction,
     EventKey,
+    EventValue,
     Hold,
     Invoice,
     InvoiceLine,
@@ -86,6 +91,7 @@ def _billed(world: World) -> None:
     )
     issue_invoice(actor=SYSTEM, tenant_id=tenant_id, until=NOW, now=NOW + HOUR)
     _agreed(world)
+    _corrected(world, good)
 
 
 def _agreed(world: World) -> None:
@@ -108,6 +114,45 @@ def _agreed(world: World) -> None:
     activate_contract(actor=SYSTEM, tenant_id=tenant_id, contract_id=contract.pk, now=NOW)
 
 
+PEOPLE = register(
+    Meter(
+        "test.people",
+        "person",
+        "People",
+        (),
+        "people",
+        1,
+        aggregation=Aggregation.UNIQUE,
+        unique_by="person",
+    )
+)
+
+
+def _corrected(world: World, billed: Event) -> None:
+    """The event behind the invoice is corrected, and a person is seen."""
+    tenant_id = world.organisation.pk
+    seen = Event(
+        source="probe",
+        id=f"{world.canary}-3",
+        meter=PEOPLE.code,
+        subject=world.canary,
+        at=NOW,
+        quantity=1,
+        dimensions={"person": world.canary},
+    )
+    record_usage(actor=SYSTEM, tenant_id=tenant_id, events=[seen], now=NOW + HOUR)
+    said = Said(
+        id=f"{world.canary}-4",
+        source="desk",
+        ref_source=billed.source,
+        ref_id=billed.id,
+        kind="correct",
+        quantity=8_000_000,
+        reason=f"{world.canary} counted twice",
+    )
+    correct_usage(actor=SYSTEM, tenant_id=tenant_id, corrections=[said], now=NOW + HOUR)
+
+
 def _first(model: type[M]) -> None:
     @factory(model)
     def make(world: World) -> M:
@@ -124,7 +169,9 @@ for _model in (
     ChargeSegment,
     Contract,
     ContractTerm,
+    Correction,
     EventKey,
+    EventValue,
     Hold,
     Invoice,
     InvoiceLine,
