@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
-from billing.queries.arrears import standing_of
+from billing.queries.arrears import arrears_and_account
 from common.clock import utc_now
 from common.errors import DomainError, NotFound
 from common.trace import request_id
@@ -120,8 +120,10 @@ class TenantRoute:
             (place.code, place.name) for place in places
         )
         with tenant_scope(tenant.pk):
-            # The one reading more that every page costs: it must be on all of them.
-            request.arrears = standing_of(tenant.pk, utc_now())  # type: ignore[attr-defined]
+            # The one reading more that every page costs: its banner must be on all of them.
+            arrears, account = arrears_and_account(tenant.pk, utc_now())
+            request.arrears = arrears  # type: ignore[attr-defined]
+            request.account = account  # type: ignore[attr-defined]
             return _all_or_nothing(self.get_response, request)
 
 

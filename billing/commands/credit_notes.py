@@ -27,6 +27,7 @@ from billing.models import (
     LedgerKind,
 )
 from billing.money import FEN, tax_on
+from billing.queries.dues import with_due
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from tenants.audit import record
 from tenants.notices import JSON, post
@@ -160,12 +161,7 @@ def _restored(credited: Sequence[Credited], now: datetime) -> Decimal:
 
 def due_of(invoice: Invoice) -> Decimal:
     """What is still to be paid of an invoice."""
-    paid = invoice.payments.aggregate(sum=Sum("amount"))["sum"] or NOTHING
-    taken = (
-        CreditNote.objects.filter(invoice=invoice).aggregate(sum=Sum("from_due"))["sum"] or NOTHING
-    )
-    due: Decimal = invoice.gross - paid - taken
-    return due
+    return with_due(Invoice.objects.filter(pk=invoice.pk)).get().outstanding
 
 
 def _write(

@@ -164,7 +164,7 @@ def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> In
     Charge.objects.bulk_create(charges.values())
     ChargeSegment.objects.bulk_create(segments)
     InvoiceLine.objects.bulk_create(lines)
-    _place_adjustments(billed, lines[len(billed.lines) :])
+    _place_adjustments(billed, lines[len(lines) - len(billed.adjustments) :])
     InvoiceCounter.objects.filter(pk=counter.pk).update(
         last_sequence=invoice.sequence, last_hash=invoice.content_hash
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
+from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,10 @@ from billing.arrears import (
     ResourceClass,
     refuses,
 )
-from billing.models import ArrearsStanding
+from billing.models import Account, ArrearsStanding
 from billing.money import CURRENCY
+from billing.queries.wallet import NOTHING as NO_MONEY
+from billing.queries.wallet import Standing
 from common.errors import DomainError
 from tenants.permissions import Permission
 
@@ -74,6 +77,24 @@ class Arrears:
 
 
 IN_ORDER = Arrears(state=S.NORMAL)
+
+
+# Two tables of one row per tenant, of which either may have none yet.
+_BOTH = """
+SELECT s.*, a.currency, a.wallet, a.receivable, a.held, a.credit_limit, a.unbilled
+FROM (VALUES (%s::uuid)) AS t (tenant_id)
+LEFT JOIN billing_account a ON a.tenant_id = t.tenant_id
+LEFT JOIN billing_arrearsstanding s ON s.tenant_id = t.tenant_id
+"""
+
+
+def arrears_and_account(tenant_id: UUID, now: datetime) -> tuple[Arrears, Standing]:
+    """How the tenant stands and what it may spend, in one statement: every page shows it."""
+    (row,) = ArrearsStanding.objects.raw(_BOTH, [tenant_id])
+    # The row carries an account's columns beside its own.
+    account = cast("Account", row)
+    money = NO_MONEY if account.wallet is None else Standing.of(account)
+    return IN_ORDER if row.pk is None else as_arrears(row, now), money
 
 
 def standing_of(tenant_id: UUID, now: datetime) -> Arrears:

@@ -69,14 +69,19 @@ LEFT JOIN billing_account account ON account.tenant_id = tenant.id
 LEFT JOIN billing_arrearsterms terms ON terms.tenant_id = tenant.id
 LEFT JOIN billing_arrearsstanding standing ON standing.tenant_id = tenant.id
 LEFT JOIN LATERAL (
-    SELECT invoice.gross - coalesce(paid.amount, 0) AS open, %(now)s - due.due_at AS age
+    SELECT invoice.gross - settled.amount AS open, %(now)s - due.due_at AS age
     FROM billing_invoice invoice
     LEFT JOIN billing_invoicedue due ON due.invoice_id = invoice.id
     LEFT JOIN LATERAL (
-        SELECT sum(amount) AS amount FROM billing_invoicepayment WHERE invoice_id = invoice.id
-    ) paid ON true
+        -- What was paid, and what credit notes took off before it was.
+        SELECT coalesce((
+            SELECT sum(amount) FROM billing_invoicepayment WHERE invoice_id = invoice.id
+        ), 0) + coalesce((
+            SELECT sum(from_due) FROM billing_creditnote WHERE invoice_id = invoice.id
+        ), 0) AS amount
+    ) settled ON true
     WHERE account.receivable > 0 AND invoice.tenant_id = tenant.id
-        AND invoice.gross > coalesce(paid.amount, 0)
+        AND invoice.gross > settled.amount
 ) bill ON true
 WHERE CASE WHEN %(tenant)s::uuid IS NULL THEN account.receivable > 0
         OR standing.state <> 'normal' OR standing.exempt_until > %(now)s

@@ -12,22 +12,28 @@ from common.period import Period
 
 @dataclass(frozen=True)
 class UsageRow:
-    """What was used on one day of the centre's calendar. Units: base units of the meter."""
+    """What was used on one day of the centre's calendar. Units: base units of the meter.
+
+    Shape: ``value`` is of the dimension asked for; ``name`` is the project's, where asked by it.
+    """
 
     day: date
     meter: str
     value: str
     quantity: int
     events: int
+    name: str = ""
 
 
 BY_DAY = """
 SELECT (bucket.hour AT TIME ZONE %(zone)s)::date AS day, series.meter,
     CASE %(dimension)s WHEN '' THEN '' WHEN 'project' THEN coalesce(series.project_id::text, '')
         ELSE coalesce(series.dimensions ->> %(dimension)s, '') END AS value,
-    sum(bucket.quantity)::bigint, sum(bucket.events)::bigint
+    sum(bucket.quantity)::bigint, sum(bucket.events)::bigint,
+    coalesce(max(project.name), '')
 FROM billing_usagebucket bucket
 JOIN billing_series series ON series.id = bucket.series_id
+LEFT JOIN tenants_project project ON project.id = series.project_id AND %(dimension)s = 'project'
 WHERE bucket.tenant_id = %(tenant)s AND bucket.hour >= %(start)s AND bucket.hour < %(end)s
     AND (%(meter)s = '' OR series.meter = %(meter)s)
     AND (%(project)s::uuid IS NULL OR series.project_id = %(project)s)

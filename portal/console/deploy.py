@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from appliances.commands.deployments import deploy as deploy_appliance
 from appliances.queries.places import Place, places
-from billing.queries.wallet import Standing, standing
+from billing.queries.wallet import Standing
 from common.clock import utc_now
 from common.errors import DomainError
 from portal.console.forms import (
@@ -129,7 +129,7 @@ def _page(
     found = places(actor=request.actor, code=appliance_code, now=now)
     appliance, offered = found.appliance, found.places
     projects = open_projects(actor=request.actor, tenant_id=request.tenant.pk)
-    account = standing(request.tenant.pk)
+    account = request.account
     wanted = request.POST.get("place") or request.GET.get("place", "")
     chosen = next((one for one in offered if one.key == wanted), _best(offered))
     form = _form(request, appliance_code, offered, projects, chosen, now)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from appliances.queries.deployments import page as deployment_page
-from billing.queries.wallet import Standing, standing
+from billing.queries.wallet import Standing
 from common.clock import utc_now
 from compute.queries.reservations import reservation_page
 from portal.console.forms import address
@@ -36,7 +36,7 @@ class FirstStep:
 def home(request: ActorRequest, tenant_code: str) -> HttpResponse:
     """Each panel is shown to those who may read what is in it."""
     may = request.actor.permissions
-    account = standing(request.tenant.pk) if Permission.WALLET_READ in may else None
+    account = request.account if Permission.WALLET_READ in may else None
     deployments = deployment_page(actor=request.actor, limit=20).items
     reservations = reservation_page(actor=request.actor, states=COMING, limit=SHOWN).items
     live = [one for one in deployments if one.state in LIVE]

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from billing.queries.wallet import standing
 from common.clock import utc_now
 from common.errors import DomainError
 from compute.commands import reservations as commands
@@ -128,7 +127,7 @@ def _detail(
         "use": reservation_use(actor=request.actor, reservation=found, now=now),
         "workloads": workloads.items,
         "events": _events(found, now),
-        "account": standing(request.tenant.pk) if found.state == "held" else None,
+        "account": request.account if found.state == "held" else None,
         "is_open_hold": found.state == "held" and found.hold_expires_at > now,
         "may_submit": Permission.RESERVATION_CREATE in may,
         "may_cancel": Permission.RESERVATION_CANCEL in may and found.state in CANCELLABLE,

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from billing.queries.wallet import Standing, standing
+from billing.queries.wallet import Standing
 from common.clock import utc_now
 from common.errors import DomainError, FieldError, InvalidInput
 from common.period import Period, floor_hour
@@ -180,7 +180,7 @@ def _page(request: ActorRequest, refusal: DomainError | None = None) -> HttpResp
     form.fields["chip"].choices = _chips(seen)  # type: ignore[attr-defined]  # a choice field
     result, search_refusal = _search(request, form, now) if projects else (None, None)
     shown = _shown(request, result)
-    account = standing(request.tenant.pk)
+    account = request.account
     context = {
         "form": form,
         "projects": projects,

@@ -23,7 +23,6 @@ from portal.console.htmx import render_page
 from portal.console.wording import DIMENSIONS, SERVICE_CLASSES
 from portal.requests import ActorRequest
 from tenants.permissions import Permission, require
-from tenants.queries.projects import open_projects
 
 SPANS = (7, 30, 90)
 MOST_SERIES = 5
@@ -48,7 +47,7 @@ def usage(request: ActorRequest, tenant_code: str) -> HttpResponse:
         meter=meter.code if meter else "",
     )
     draft = unbilled(tenant_id=request.tenant.pk, until=now)
-    columns, series = _chart(request, rows, meter, period, by)
+    columns, series = _chart(rows, meter, period, by)
     context = {
         "now": now,
         "draft": draft,
@@ -102,7 +101,6 @@ def _shown(quantity: int, meter: Meter | None) -> Decimal:
 
 
 def _chart(
-    request: ActorRequest,
     rows: Sequence[UsageRow],
     meter: Meter | None,
     period: Period,
@@ -126,7 +124,7 @@ def _chart(
         )
         for day in (first + timedelta(days=index) for index in range(count))
     ]
-    words = _words(request, by)
+    words = SERVICE_CLASSES if by == "service_class" else {row.value: row.name for row in rows}
     series: list[tuple[str, str | Promise]] = [
         (value, words.get(value) or value or (_("Total") if not by else _("None")))
         for value in named
@@ -134,10 +132,3 @@ def _chart(
     if len(largest) > MOST_SERIES:
         series.append((OTHERS, _("Others")))
     return columns, series or [("", _("Total"))]
-
-
-def _words(request: ActorRequest, by: str) -> dict[str, str | Promise]:
-    if by == "project":
-        rows = open_projects(actor=request.actor, tenant_id=request.tenant.pk)
-        return {str(row.pk): row.name for row in rows}
-    return dict(SERVICE_CLASSES) if by == "service_class" else {}

@@ -5,7 +5,7 @@ from django.views.decorators.http import require_safe
 
 from billing.queries.credits import open_credits, saved
 from billing.queries.pages import statement_page
-from billing.queries.wallet import active_holds, standing
+from billing.queries.wallet import active_holds
 from common.clock import utc_now
 from portal.console.htmx import render_page
 from portal.console.wording import CREDIT_KINDS, MOVEMENTS
@@ -33,7 +33,7 @@ def wallet(request: ActorRequest, tenant_code: str) -> HttpResponse:
         "credits": [(one, CREDIT_KINDS[one.kind]) for one in credits],
         "saved": saved(request.tenant.pk),
         "may_apply": Permission.VOUCHER_APPLY in request.actor.permissions,
-        "account": standing(request.tenant.pk),
+        "account": request.account,
         "now": now,
         "page": page,
         "rows": [(row, MOVEMENTS.get(row.kind, row.kind)) for row in page.items],

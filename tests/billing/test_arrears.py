@@ -18,6 +18,7 @@ from billing.commands.arrears_terms import (
     exempt,
     set_terms,
 )
+from billing.commands.credit_notes import issue_credit_note
 from billing.commands.wallet import set_credit_limit
 from billing.models import Account, ArrearsFigures, ArrearsMove, InvoiceDue
 from billing.queries.arrears import (
@@ -38,6 +39,7 @@ from tests.billing.arrears_stage import (
     DAY,
     HOUR,
     assess,
+    install_tiers,
     put_into,
     row_of,
     said,
@@ -57,6 +59,7 @@ R = ResourceClass
 
 @pytest.fixture
 def alice(db: None) -> Organisation:
+    install_tiers()
     make_prices()
     return make_tenant()
 
@@ -281,6 +284,26 @@ def test_debts_are_shown_by_their_age(alice: Organisation) -> None:
     assert [row.ageing.days_90 for row in rows] == [hundred, Decimal("100.00")]
     with operator_scope(), pytest.raises(PermissionRefused):
         debtors(actor=SYSTEM_WITHOUT, now=NOW)
+
+
+def test_what_a_credit_note_takes_off_is_no_debt_any_more(alice: Organisation) -> None:
+    with operator_scope():
+        set_credit_limit(actor=SYSTEM, tenant_id=alice.pk, amount=Decimal(10000), now=NOW)
+    use(alice, 100, NOW)
+    invoice = issue(alice, until=NOW, now=NOW)
+    assess(alice, NOW)
+    with operator_scope():
+        issue_credit_note(
+            actor=SYSTEM,
+            tenant_id=alice.pk,
+            invoice_id=invoice.pk,
+            reason="Half of it came twice.",
+            nets={1: Decimal("50.00")},
+            now=NOW,
+        )
+        (row,) = debtors(actor=operator("finance"), now=NOW + 20 * DAY)
+    assert row.ageing == Ageing(days_0=Decimal("53.00"))
+    assert broken() == ()
 
 
 SYSTEM_WITHOUT = type(SYSTEM)(

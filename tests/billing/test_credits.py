@@ -184,7 +184,8 @@ def keep(tenant: Organisation, now: object) -> None:
 
 def told(tenant: Organisation) -> list[str]:
     with operator_scope():
-        rows = Notice.objects.filter(tenant=tenant).exclude(kind="credit.granted")
+        rows = Notice.objects.filter(tenant=tenant, kind__startswith="credit.")
+        rows = rows.exclude(kind="credit.granted")
         return sorted(rows.values_list("key", flat=True))
 
 

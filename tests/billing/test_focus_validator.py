@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from billing.adapters.focus_csv import write_csv
 from billing.focus.columns import Dataset, Version, columns
@@ -130,13 +130,23 @@ def write(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("options", [(), ("--applicability-criteria", "ALL")], ids=["plain", "all"])
+# How many rules passed on each file: fewer would mean that the validator looked at less. A rule
+# that fails on the draft's rows takes its parents with it, so the real month passes a few less.
+@pytest.mark.parametrize(
+    ("options", "passes"),
+    [
+        ((), {"real": 133, "every kind": 136}),
+        (("--applicability-criteria", "ALL"), {"real": 352, "every kind": 358}),
+    ],
+    ids=["plain", "all"],
+)
 def test_only_documented_defects_of_the_public_validator_fail(
     alice: Organisation,
     validator: Path,
     tmp_path: Path,
-    settings: SettingsWrapper,
+    settings: Settings,
     options: tuple[str, ...],
+    passes: dict[str, int],
 ) -> None:
     settings.INVOICE_SELLER_NAME = SELLER
     focus.default_prices()
@@ -144,10 +154,11 @@ def test_only_documented_defects_of_the_public_validator_fail(
     with tenant_scope(alice.pk):
         month = focus.NOVEMBER
         real = list(cost_and_usage(tenant_id=alice.pk, month=month, now=NOW + 3 * HOUR))
+    counts = {}
     for name, rows in (("real", real), ("every kind", rows_of(Dataset.COST_AND_USAGE))):
-        failed, passed = judged(validator, write(tmp_path / f"{name}.csv", rows), *options)
+        failed, counts[name] = judged(validator, write(tmp_path / f"{name}.csv", rows), *options)
         assert failed <= set(DEFECTS), name
-        assert passed >= 136
+    assert counts == passes
 
 
 def test_the_public_validator_does_see_a_column_that_is_wrong_throughout(

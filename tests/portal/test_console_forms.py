@@ -174,9 +174,9 @@ def test_a_wrong_form_comes_back_with_its_inputs(
 
 def test_what_is_wrong_with_a_field_is_said_beside_it_once(alice: Console) -> None:
     answer = sent(alice, "deploy/small-chat/", place="pool:desk", name="")
-    told = re.findall(r'class="field-error[^"]*"[^>]*>(.*?)</', answer.content.decode(), re.DOTALL)
     assert answer.status_code == 422
-    assert answer.content.decode().count("This field is required.") == 2, told
+    # The name and the project, each in the summary and beside its field.
+    assert answer.content.decode().count("This field is required.") == 4
 
 
 def test_a_form_without_its_key_is_refused(alice: Console) -> None:
@@ -284,7 +284,7 @@ def test_members_are_invited_given_roles_and_removed(alice: Console) -> None:
 
 def test_totals_of_usage_are_those_of_the_draft_and_of_the_invoice(alice: Console) -> None:
     client = alice.client()
-    total = re.compile(r'id="lines-total">(.*?)</td>', re.DOTALL)
+    total = re.compile(r'id="lines-total"[^>]*>(.*?)</td>', re.DOTALL)
     usage = client.get(alice.path("usage/")).content.decode()
     invoices = client.get(alice.path("invoices/")).content.decode()
     (shown,) = total.findall(usage)

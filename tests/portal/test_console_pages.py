@@ -6,7 +6,9 @@ import pytest
 
 from appliances.models import Deployment
 from billing.models import Invoice
+from common.clock import utc_now
 from compute.models import Reservation
+from tenants.models import Project
 from tenants.scoping import operator_scope
 from tests.factories.console import Console
 from tests.portal.consoles import alice, furnished
@@ -94,3 +96,11 @@ def test_the_navigation_leads_only_where_the_role_may_go(alice: Console) -> None
         links = set(re.findall(r'class="rail-link" href="([^"]+)"', home))
         assert {client.get(link).status_code for link in links} == {200}
     assert len(links) >= 7
+
+
+def test_usage_by_project_names_even_a_project_that_was_archived(alice: Console) -> None:
+    with operator_scope():
+        Project.objects.filter(tenant_id=alice.id).update(name="火星", archived_at=utc_now())
+    page = alice.client().get(alice.path("usage/?by=project&days=7")).content.decode()
+    legend = page[page.index("<figure") : page.index("</figure>")]
+    assert "火星" in legend

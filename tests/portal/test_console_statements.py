@@ -1,7 +1,4 @@
-"""A page of the console costs as many statements with sixty rows as with three.
-
-Twelve at most of its own, and one for the standing that every page shows in its banner.
-"""
+"""A page of the console costs as many statements with sixty rows as with three, and few."""
 
 from datetime import timedelta
 
@@ -27,8 +24,7 @@ from tests.portal.consoles import alice, furnished
 
 __all__ = ["alice", "furnished"]
 
-BANNER = 1
-MOST = 12 + BANNER
+MOST = 12
 LISTS = (
     "",
     "reserve/",

@@ -1,10 +1,13 @@
 """A receiver of webhooks: a real HTTP server on this machine that does as it is told."""
 
+import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 # The name the receivers answer under, and what it resolves to.
 HOST = "receiver.test"
@@ -56,9 +59,18 @@ class Receiver:
         return [one.headers["webhook-id"] for one in self.received]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up, as one that does not trust us does, is no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
-def listening() -> Iterator[Receiver]:
-    """A receiver for as long as the block runs."""
+def listening(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver for as long as the block runs; one that speaks TLS where a context is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -80,8 +92,12 @@ def listening() -> Iterator[Receiver]:
         def log_message(self, *_arguments: object) -> None:
             """Nothing: the tests look at what was received."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        # The handshake waits for the first read, which is made in the thread of that one caller.
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     receiver = Receiver(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -21,7 +21,7 @@ from tenants.scoping import operator_scope
 from tenants.webhooks.sending import send
 from tests.tenants.conftest import Cast
 from tests.tenants.hooks import endpoint, row, told
-from tests.tenants.receiver import ADDRESSES, HOST, Receiver, Reply
+from tests.tenants.receiver import ADDRESSES, HOST, Receiver, Reply, listening
 
 
 def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
@@ -62,29 +62,10 @@ def secure(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     chain, private = _certificate(tmp_path, HOST)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, private)
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                plain, _peer = listener.accept()
-            except OSError:
-                return
-            plain.settimeout(10)
-            try:
-                with context.wrap_socket(plain, server_side=True) as channel:
-                    channel.recv(65536)
-                    channel.sendall(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
-            except OSError:
-                plain.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))
-    yield listener.getsockname()[1]
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(10)
+    with listening(context) as receiver:
+        receiver.otherwise = Reply(status=204, body=b"")
+        yield receiver.port
 
 
 def test_tls_is_checked_against_the_name_and_not_the_address(secure: int) -> None:
