@@ -1,8 +1,9 @@
 """What hours come to whose events do not simply add up, in SQL; see docs/algorithms/metering.md.
 
 Each target reads two relations that its reader puts before it: ``hour (series_id, hour)``, what is
-asked for, and ``effective (series_id, holds, at, key, subject, quantity)``, the events that count,
-with the quantity their last correction left. It gives (series_id, hour, quantity).
+asked for, and ``effective (series_id, holds, at, source, event_id, subject, quantity)``, the events
+that count, with the quantity their last correction left. It gives (series_id, hour, quantity).
+Of two samples at one instant the one whose source and id come later, byte by byte, is the later.
 """
 
 from django.conf import settings
@@ -21,7 +22,8 @@ FROM effective GROUP BY 1, 2
 LATEST = """
 SELECT DISTINCT ON (series_id, date_bin('1 hour', at, 'epoch'))
     series_id, date_bin('1 hour', at, 'epoch') AS hour, quantity
-FROM effective ORDER BY 1, 2, at DESC, key DESC
+FROM effective
+ORDER BY 1, 2, at DESC, source COLLATE "C" DESC, event_id COLLATE "C" DESC
 """
 # Exact to the microsecond, and cut to whole units once an hour.
 TIME_WEIGHTED = """
@@ -32,7 +34,8 @@ SELECT hour.series_id, hour.hour,
 FROM hour JOIN (
     SELECT series_id, quantity, at AS starts,
         least(at + holds, lead(at) OVER (
-            PARTITION BY series_id, subject ORDER BY at, key)) AS ends
+            PARTITION BY series_id, subject
+            ORDER BY at, source COLLATE "C", event_id COLLATE "C")) AS ends
     FROM effective
 ) held ON held.series_id = hour.series_id
     AND held.starts < hour.hour + interval '1 hour' AND held.ends > hour.hour
@@ -54,15 +57,15 @@ TARGETS = {
 }
 EVENTS = """
     SELECT event.series_id, series.holds_for_seconds * interval '1 second' AS holds,
-        event.at, event.key, event.subject, coalesce(said.after, event.quantity) AS quantity
+        event.at, event.source, event.event_id, event.subject,
+        coalesce(said.after, event.quantity) AS quantity
     FROM billing_usageevent event
     JOIN billing_series series ON series.id = event.series_id
     LEFT JOIN ({last_said}) said ON said.corrects = event.key
     WHERE event.kind = 'usage' AND said.kind IS DISTINCT FROM 'void' {where}
 """
 VALUES = """
-    SELECT event.series_id, interval '0' AS holds, event.at, event.key, event.value AS subject,
-        0::bigint AS quantity
+    SELECT event.series_id, interval '0' AS holds, event.at, event.value AS subject
     FROM billing_eventvalue event
     JOIN billing_series series ON series.id = event.series_id
     LEFT JOIN ({last_said}) said ON said.corrects = event.key

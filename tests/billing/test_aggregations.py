@@ -127,6 +127,23 @@ def test_latest_is_the_last_value_of_each_hour_by_its_own_time(alice: Organisati
     assert broken() == ()
 
 
+def test_of_two_samples_at_one_instant_the_one_with_the_later_id_holds(
+    alice: Organisation, bob: Organisation
+) -> None:
+    """Whoever the tenant is, and whichever came first."""
+    held = Aggregation.TIME_WEIGHTED
+    both = [
+        (event(Aggregation.LATEST, "a", 3), event(held, "A", 5)),
+        (event(Aggregation.LATEST, "B", 8), event(held, "b", 1)),
+    ]
+    ingest(alice, *both[0])
+    ingest(alice, *both[1])
+    ingest(bob, *both[1])
+    ingest(bob, *both[0])
+    assert hours(alice) == hours(bob) == [(0, 3 + 3600), (1, 3600)]
+    assert broken() == ()
+
+
 def test_unique_counts_a_value_once_a_month_in_the_hour_it_was_first_seen_in(
     alice: Organisation,
 ) -> None:
