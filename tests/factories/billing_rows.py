@@ -15,7 +15,6 @@ from billing.commands.prices import load_default_prices
 from billing.commands.usage import UsageEvent as Event
 from billing.commands.usage import record_usage
 from billing.commands.wallet import top_up
-from billing.meters import Aggregation, Meter, register
 from billing.models import (
     Account,
     BillingPeriod,
@@ -114,33 +113,9 @@ def _agreed(world: World) -> None:
     activate_contract(actor=SYSTEM, tenant_id=tenant_id, contract_id=contract.pk, now=NOW)
 
 
-PEOPLE = register(
-    Meter(
-        "test.people",
-        "person",
-        "People",
-        (),
-        "people",
-        1,
-        aggregation=Aggregation.UNIQUE,
-        unique_by="person",
-    )
-)
-
-
 def _corrected(world: World, billed: Event) -> None:
-    """The event behind the invoice is corrected, and a person is seen."""
+    """The event behind the invoice is corrected."""
     tenant_id = world.organisation.pk
-    seen = Event(
-        source="probe",
-        id=f"{world.canary}-3",
-        meter=PEOPLE.code,
-        subject=world.canary,
-        at=NOW,
-        quantity=1,
-        dimensions={"person": world.canary},
-    )
-    record_usage(actor=SYSTEM, tenant_id=tenant_id, events=[seen], now=NOW + HOUR)
     said = Said(
         id=f"{world.canary}-4",
         source="desk",
@@ -171,7 +146,6 @@ for _model in (
     ContractTerm,
     Correction,
     EventKey,
-    EventValue,
     Hold,
     Invoice,
     InvoiceLine,
@@ -186,3 +160,14 @@ for _model in (
     UsageEvent,
 ):
     _first(_model)
+
+
+@factory(EventValue)
+def _seen(world: World) -> EventValue:
+    """A value some unique meter has seen; no meter of ours with a price is one."""
+    _billed(world)
+    key = EventKey.objects.filter(tenant_id=world.organisation.pk).earliest("key").key
+    series = Series.objects.filter(tenant_id=world.organisation.pk).earliest("pk")
+    return EventValue.objects.create(
+        key=key, tenant_id=world.organisation.pk, series=series, at=NOW, value=world.canary
+    )
