@@ -1,4 +1,4 @@
-"""What this app counts: the tokens of model calls."""
+"""What this app counts: the tokens of model calls, and what other kinds of call make."""
 
 from typing import Final
 
@@ -6,12 +6,22 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.focus import services
 from billing.focus.services import FocusMeter
-from billing.meters import Meter, register
+from billing.meters import Aggregation, Meter, register
 from billing.sources import reserve
 
 TOKENS_IN: Final = "appliances.tokens_in"
 TOKENS_OUT: Final = "appliances.tokens_out"
+# Of the tokens in, those that were found in the model's cache: reported here and not there.
+TOKENS_CACHED: Final = "appliances.tokens_cached"
+IMAGES: Final = "appliances.images"
+AUDIO_SECONDS: Final = "appliances.audio_seconds"
+REQUESTS: Final = "appliances.requests"
 DIMENSIONS: Final = ("model", "deployment", "key")
+SKU_METERS: Final = {
+    TOKENS_IN: "Tokens in",
+    TOKENS_OUT: "Tokens out",
+    TOKENS_CACHED: "Tokens in, cached",
+}
 # A person reads millions of tokens more easily; the ledger keeps single ones.
 TOKENS_SHOWN: Final = 1_000_000
 
@@ -19,7 +29,11 @@ TOKENS_SHOWN: Final = 1_000_000
 def declare() -> None:
     """Register the meters; called once when the app is ready."""
     reserve("gateway")
-    for code, title in ((TOKENS_IN, _("Tokens in")), (TOKENS_OUT, _("Tokens out"))):
+    for code, title in (
+        (TOKENS_IN, _("Tokens in")),
+        (TOKENS_OUT, _("Tokens out")),
+        (TOKENS_CACHED, _("Tokens in, cached")),
+    ):
         register(
             Meter(
                 code=code,
@@ -37,8 +51,25 @@ def declare() -> None:
                 service="Model calls",
                 category="AI and Machine Learning",
                 subcategory="Generative AI",
-                sku_meter="Tokens in" if code == TOKENS_IN else "Tokens out",
+                sku_meter=SKU_METERS[code],
                 unit="Tokens",
                 base_unit="Tokens",
+            )
+        )
+    for code, base_unit, title, unit, divisor, aggregation in (
+        (IMAGES, "image", _("Images"), _("image"), 1, Aggregation.SUM),
+        (AUDIO_SECONDS, "second", _("Audio"), _("hour of audio"), 3600, Aggregation.SUM),
+        (REQUESTS, "request", _("Requests"), _("thousand requests"), 1000, Aggregation.COUNT),
+    ):
+        register(
+            Meter(
+                code=code,
+                base_unit=base_unit,
+                title=title,
+                dimensions=DIMENSIONS,
+                display_unit=unit,
+                display_divisor=divisor,
+                line_dimensions=("model",),
+                aggregation=aggregation,
             )
         )

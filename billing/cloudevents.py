@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from billing.meters import declared
 from billing.sources import is_reserved
 from billing.usage import LONGEST_ID, LONGEST_SOURCE, UsageEvent
 
@@ -28,7 +29,7 @@ ATTRIBUTES = frozenset(
         "dataschema",
     }
 )
-MEMBERS = frozenset({"quantity", "project", "dimensions"})
+MEMBERS = frozenset({"quantity", "unit", "project", "dimensions"})
 # What CloudEvents allows an extension attribute to be called.
 _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
 # Nanoseconds, as some languages write them, are read down to microseconds.
@@ -89,6 +90,9 @@ def _faults(item: object, projects: Mapping[str, UUID]) -> Iterator[str]:
     if not isinstance(item.get("subject", ""), str):
         yield "bad_subject"
     yield from _data_faults(item.get("data"), projects)
+    unit, meter = _member(item, "unit"), declared().get(str(item.get("type")))
+    if unit is not None and meter is not None and unit != meter.base_unit:
+        yield "wrong_unit"
 
 
 def _data_faults(data: object, projects: Mapping[str, UUID]) -> Iterator[str]:

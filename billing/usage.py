@@ -10,13 +10,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
-from billing.meters import Meter
+from billing.meters import Aggregation, Meter
 
 LARGEST_QUANTITY = 10**15
-LATEST_ACCEPTED = timedelta(days=35)
+# A level is multiplied by the seconds it holds.
+LARGEST_LEVEL = 10**12
 CLOCK_SKEW = timedelta(minutes=5)
 LONGEST_SOURCE = 100
 LONGEST_ID = 200
@@ -57,8 +59,7 @@ class EventStatus(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True)
-class EventResult:
+class EventResult(NamedTuple):
     """``code`` says why an event was not accepted."""
 
     id: str
@@ -75,6 +76,22 @@ class SeriesKey(NamedTuple):
     project_id: UUID | None
     price_id: UUID | None
     dimensions: dict[str, str]
+    aggregation: Aggregation = Aggregation.SUM
+    holds_for_seconds: int = 0
+    unique_by: str = ""
+
+
+class Gauge(NamedTuple):
+    """A series by its short number, and how its events make up its hours."""
+
+    id: int
+    aggregation: Aggregation
+    holds_for_seconds: int = 0
+
+
+def largest_of(aggregation: Aggregation) -> int:
+    """The largest quantity one event of such a meter may say."""
+    return LARGEST_LEVEL if aggregation is Aggregation.TIME_WEIGHTED else LARGEST_QUANTITY
 
 
 @dataclass(frozen=True)
@@ -85,8 +102,21 @@ class Bounds:
     projects: Collection[UUID]
     price_meters: Mapping[UUID, str]
     own_project: UUID | None
-    earliest: datetime
-    latest: datetime
+    now: datetime
+    # What an operator lets in although it is late; None where each meter's own limit holds.
+    earliest: datetime | None = None
+
+    @cached_property
+    def latest(self) -> datetime:
+        return self.now + CLOCK_SKEW
+
+    @cached_property
+    def oldest(self) -> Mapping[str, datetime]:
+        """From when on each meter's events are taken."""
+        return {
+            code: self.earliest or self.now - meter.latest_accepted
+            for code, meter in self.meters.items()
+        }
 
 
 def is_text(value: object, longest: int, *, least: int = 1) -> bool:
@@ -98,6 +128,16 @@ def is_text(value: object, longest: int, *, least: int = 1) -> bool:
 
 def text_fault(event: UsageEvent) -> str:
     """The code of what is wrong with an event's names, or nothing."""
+    source, event_id, subject = event.source, event.id, event.subject
+    # Most are plain: all three are told apart from the rest in one step.
+    if (
+        type(source) is type(event_id) is type(subject) is str
+        and 0 < len(source) <= LONGEST_SOURCE
+        and 0 < len(event_id) <= LONGEST_ID
+        and len(subject) <= LONGEST_SUBJECT
+        and f"{source}{event_id}{subject}".isprintable()
+    ):
+        return ""
     if not is_text(event.source, LONGEST_SOURCE):
         return "bad_source"
     if not is_text(event.id, LONGEST_ID):
@@ -115,7 +155,8 @@ def amount_fault(event: UsageEvent, bounds: Bounds) -> str:
     at = event.at
     if not isinstance(at, datetime) or at.tzinfo is None:
         return "bad_time"
-    if at < bounds.earliest:
+    oldest = bounds.oldest.get(event.meter)
+    if oldest is not None and at < oldest:
         return "too_old"
     if at > bounds.latest:
         return "in_future"
@@ -128,7 +169,7 @@ def series_of(event: UsageEvent, bounds: Bounds) -> SeriesKey | str:
     if meter is None:
         return "unknown_meter"
     dimensions = dict(event.dimensions)
-    if dimensions.keys() != set(meter.dimensions):
+    if dimensions.keys() != meter.event_dimensions:
         return "bad_dimensions"
     if not all(is_text(value, LONGEST_DIMENSION, least=0) for value in dimensions.values()):
         return "bad_dimensions"
@@ -140,14 +181,37 @@ def series_of(event: UsageEvent, bounds: Bounds) -> SeriesKey | str:
     price = event.price_id
     if price is not None and bounds.price_meters.get(price) != event.meter:
         return "unknown_price"
-    canonical = json.dumps(
-        [event.meter, str(project or ""), str(price or ""), sorted(dimensions.items())],
-        ensure_ascii=False,
+    if meter.unique_by:
+        del dimensions[meter.unique_by]
+    said: list[object] = [
+        event.meter,
+        str(project or ""),
+        str(price or ""),
+        sorted(dimensions.items()),
+    ]
+    hold = int(meter.holds_for.total_seconds())
+    if meter.aggregation is not Aggregation.SUM:
+        # A meter that comes to count in another way starts series of its own.
+        said += [meter.aggregation.value, hold, meter.unique_by]
+    digest = hashlib.md5(json.dumps(said, ensure_ascii=False).encode(), usedforsecurity=False)
+    return SeriesKey(
+        UUID(bytes=digest.digest()),
+        event.meter,
+        project,
+        price,
+        dimensions,
+        meter.aggregation,
+        hold,
+        meter.unique_by,
     )
-    digest = hashlib.md5(canonical.encode(), usedforsecurity=False)
-    return SeriesKey(UUID(bytes=digest.digest()), event.meter, project, price, dimensions)
 
 
 def microseconds(at: datetime) -> int:
     """An instant as a whole number, for a fingerprint that no time zone changes."""
     return (at - _EPOCH) // _MICROSECOND
+
+
+def identity(tenant_id: UUID, source: str, event_id: str) -> UUID:
+    """The key under which an event counts once, for ever."""
+    said = tenant_id.bytes + f"{source}\0{event_id}".encode()
+    return UUID(bytes=hashlib.md5(said, usedforsecurity=False).digest())

@@ -35,6 +35,16 @@ def whole_second(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
+def shared_card_milliseconds(*, thousandths: int, seconds: int) -> int:
+    """What a share of a card comes to: four quarters of a card for an hour are one card-hour.
+
+    Units: ``thousandths`` of a card, 1 to 1000; the result in thousandths of a card times seconds.
+    """
+    if not 1 <= thousandths <= 1000 or seconds < 0:
+        raise ValueError("A share is between one thousandth of a card and a whole one.")
+    return thousandths * seconds
+
+
 def early_end_seconds(*, ends_at: datetime, now: datetime, percent: int) -> int:
     """Seconds charged for the time given up between now and the agreed end; rounded down."""
     given_up = max(int((ends_at - whole_second(now)).total_seconds()), 0)

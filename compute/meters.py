@@ -1,20 +1,30 @@
 """What compute measures, declared to billing."""
 
+from datetime import timedelta
+
 from django.utils.translation import gettext_lazy as _
 
 from billing.focus import services
 from billing.focus.services import FocusMeter, Role
-from billing.meters import Meter, register
+from billing.meters import Aggregation, Meter, register
 from billing.sources import reserve
 
 CARD_SECONDS = "compute.card_seconds"
 RESERVED_CARD_SECONDS = "compute.reserved_card_seconds"
+SHARED_CARD_MILLISECONDS = "compute.shared_card_milliseconds"
+STORAGE = "compute.storage"
 
 ON_DEMAND = "on_demand"
 COVERED = "covered"
 COMMITTED = "committed"
 
 SECONDS_PER_HOUR = 3600
+MILLISECONDS_PER_HOUR = 1000 * SECONDS_PER_HOUR
+# A month of storage is 730 hours, in February and in March alike: a GiB kept all year is 12 GiB-
+# months.
+HOURS_PER_STORAGE_MONTH = 730
+MIB_SECONDS_PER_GIB_MONTH = 1024 * HOURS_PER_STORAGE_MONTH * SECONDS_PER_HOUR
+STORAGE_HOLDS_FOR = timedelta(hours=2)
 
 
 def declare() -> None:
@@ -39,6 +49,30 @@ def declare() -> None:
             dimensions=("chip", "pool", "service_class", "reservation"),
             display_unit=_("card-hour"),
             display_divisor=SECONDS_PER_HOUR,
+        )
+    )
+    register(
+        Meter(
+            code=SHARED_CARD_MILLISECONDS,
+            base_unit="card-millisecond",
+            title=_("Shares of cards"),
+            dimensions=("chip", "pool", "service_class", "workload"),
+            display_unit=_("card-hour"),
+            display_divisor=MILLISECONDS_PER_HOUR,
+            line_dimensions=("chip", "pool", "service_class"),
+        )
+    )
+    register(
+        Meter(
+            code=STORAGE,
+            base_unit="MiB-second",
+            title=_("Storage"),
+            dimensions=("pool", "storage_class", "volume"),
+            display_unit=_("GiB-month"),
+            display_divisor=MIB_SECONDS_PER_GIB_MONTH,
+            line_dimensions=("pool", "storage_class"),
+            aggregation=Aggregation.TIME_WEIGHTED,
+            holds_for=STORAGE_HOLDS_FOR,
         )
     )
     _declare_for_focus()

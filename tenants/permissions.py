@@ -36,6 +36,7 @@ class Permission(StrEnum):
     MODEL_CALL = "appliances:model:call"
     USAGE_READ = "billing:usage:read"
     USAGE_INGEST = "billing:usage:ingest"
+    USAGE_CORRECT = "billing:usage:correct"
     PRICE_READ = "billing:price:read"
     CONTRACT_READ = "billing:contract:read"
     WALLET_READ = "billing:wallet:read"
@@ -69,6 +70,7 @@ class Permission(StrEnum):
     ADJUSTMENT_APPROVE = "billing:adjustment:approve"
     DISPUTE_ANSWER = "billing:dispute:answer"
     FAPIAO_ISSUE = "billing:fapiao:issue"
+    USAGE_FORCE = "billing:usage:force"
 
 
 P = Permission
@@ -109,7 +111,8 @@ _FINANCE = _MONEY_READ | {P.DISPUTE_OPEN, P.FAPIAO_REQUEST, P.VOUCHER_APPLY}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE
-    | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ, P.USAGE_INGEST}
+    | {P.MEMBER_MANAGE, P.PROJECT_MANAGE, P.KEY_MANAGE, P.AUDIT_READ}
+    | {P.USAGE_INGEST, P.USAGE_CORRECT}
     | {P.WEBHOOK_READ, P.WEBHOOK_MANAGE}
 )
 _OWNER = _ADMIN | {P.ORGANISATION_MANAGE}
@@ -163,6 +166,8 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.INVOICE_ISSUE,
             P.ARREARS_MANAGE,
             P.FUNDS_HOLD,
+            P.USAGE_CORRECT,
+            P.USAGE_FORCE,
         }
         | _CREDITS
         | _BILLING_DESK
@@ -183,6 +188,8 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.ARREARS_MANAGE,
             P.TENANT_OPERATE,
             P.FUNDS_HOLD,
+            P.USAGE_CORRECT,
+            P.USAGE_FORCE,
         }
         | _CREDITS
     ),

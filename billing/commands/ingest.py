@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.cloudevents import named_projects, read_events
-from billing.commands.usage import record_usage
+from billing.commands.usage import NOTHING, record_usage
 from billing.usage import EventResult, EventStatus
 from common.errors import DomainError
 from tenants.models import Project
@@ -40,8 +40,17 @@ class Receipt:
 
 
 @transaction.atomic
-def ingest(*, actor: Actor, tenant_id: UUID, items: Sequence[object], now: datetime) -> Receipt:
+def ingest(
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    items: Sequence[object],
+    now: datetime,
+    broken: Mapping[int, str] = NOTHING,
+) -> Receipt:
     """Count a batch of CloudEvents, each on its own; one look-up for all projects they name.
+
+    Shape: ``broken`` names by position what was no JSON at all, with the code of the reason.
 
     Idempotent: by (tenant, source, id), for ever.
     Raises: PermissionRefused, BatchTooLarge.
@@ -54,7 +63,11 @@ def ingest(*, actor: Actor, tenant_id: UUID, items: Sequence[object], now: datet
     projects = dict(rows.values_list("code", "pk")) if codes else {}
     read = read_events(items, projects)
     results = record_usage(
-        actor=actor, tenant_id=tenant_id, events=read.events, now=now, unreadable=read.unreadable
+        actor=actor,
+        tenant_id=tenant_id,
+        events=read.events,
+        now=now,
+        unreadable={**read.unreadable, **broken},
     )
     return Receipt(results)
 

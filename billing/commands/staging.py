@@ -1,6 +1,6 @@
 """The ingest statement: keys, events and buckets in one round trip, each in key order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -9,8 +9,9 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from billing.commands.periods import OpenPeriod
+from billing.meters import Aggregation
 from billing.models import Series
-from billing.usage import SeriesKey, UsageEvent
+from billing.usage import Gauge, SeriesKey, UsageEvent
 
 # From this many rows on, a COPY into a temporary table is worth its fixed cost.
 COPY_FROM_ROWS = 1_000
@@ -50,6 +51,8 @@ def series_ids(tenant_id: UUID, wanted: Iterable[SeriesKey]) -> dict[UUID, int]:
                     project_id=series.project_id,
                     price_id=series.price_id,
                     dimensions=series.dimensions,
+                    aggregation=series.aggregation,
+                    holds_for_seconds=series.holds_for_seconds,
                 )
                 for key, series in sorted(by_key.items())
                 if key not in found
@@ -67,8 +70,8 @@ period AS (
         AS period (id, starts_at, ends_at)
 ),
 fresh AS (
-    INSERT INTO billing_eventkey (key, tenant_id, payload)
-    SELECT key, %(tenant)s, payload FROM staged ORDER BY key
+    INSERT INTO billing_eventkey (key, tenant_id, payload, at)
+    SELECT key, %(tenant)s, payload, at FROM staged ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING key
 ),
@@ -89,28 +92,57 @@ kept AS (
 bucketed AS (
     INSERT INTO billing_usagebucket AS bucket
         (series_id, hour, period_id, tenant_id, quantity, events)
-    SELECT series_id, hour, period_id, %(tenant)s, sum(quantity), count(*)
+    SELECT series_id, hour, period_id, %(tenant)s, {amount}, count(*)
     FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (series_id, hour, period_id) DO UPDATE
         SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
 )
-SELECT key FROM staged WHERE key NOT IN (SELECT key FROM fresh)
+SELECT place FROM staged WHERE key NOT IN (SELECT key FROM fresh)
+"""
+# One look-up by key for each, as no plan that a guess about the stage could lead to.
+CLASHES = """
+SELECT staged.place FROM ({staged}) staged CROSS JOIN LATERAL (
+    SELECT payload FROM billing_eventkey WHERE key = staged.key OFFSET 0
+) known WHERE staged.payload <> known.payload
 """
 FROM_TABLE = "SELECT * FROM billing_stage"
+ONLY_SUMS = "sum(quantity)"
+ALL_KINDS = """sum(CASE WHEN series_id = ANY(%(counts)s) THEN 1
+    WHEN series_id = ANY(%(gauges)s) THEN 0 ELSE quantity END)"""
 FROM_ARRAYS = """
 SELECT * FROM unnest(%(key)s::uuid[], %(payload)s::uuid[], %(series)s::bigint[],
     %(at)s::timestamptz[], %(quantity)s::bigint[], %(source)s::text[], %(id)s::text[],
-    %(subject)s::text[])
-    AS staged (key, payload, series_id, at, quantity, source, event_id, subject)
+    %(subject)s::text[], %(place)s::int[])
+    AS staged (key, payload, series_id, at, quantity, source, event_id, subject, place)
 """
 STAGE = """
 CREATE TEMPORARY TABLE billing_stage (
     key uuid, payload uuid, series_id bigint, at timestamptz, quantity bigint,
-    source text, event_id text, subject text
+    source text, event_id text, subject text, place integer
 ) ON COMMIT DELETE ROWS;
 -- One connection serves tenants and operators in turn, and each role may be the one to make it.
 GRANT ALL ON billing_stage TO acp_app, acp_operator;
 """
+
+
+class Known(NamedTuple):
+    """The places of rows whose keys were known, and of those among them that said otherwise."""
+
+    places: Sequence[int]
+    clashes: Collection[int]
+
+
+NONE_KNOWN = Known((), ())
+
+
+def placing(periods: Sequence[OpenPeriod]) -> dict[str, UUID | int | list[object]]:
+    """The open periods as a statement takes them, to find each hour's own."""
+    return {
+        "oldest": periods[0].id,
+        "period": [period.id for period in periods],
+        "starts": [period.starts_at for period in periods],
+        "ends": [period.ends_at for period in periods],
+    }
 
 
 def count(
@@ -118,35 +150,49 @@ def count(
     rows: Sequence[Staged],
     numbers: Mapping[UUID, int],
     periods: Sequence[OpenPeriod],
-) -> list[UUID]:
-    """Write what is new; gives the keys that were known before, which were left alone.
+    others: Mapping[UUID, Gauge],
+) -> Known:
+    """Write what is new; gives the places of those known before, which were left alone.
 
-    Shape: ``periods`` are the open ones, in order, as ``open_periods`` has locked them.
+    Shape: ``periods`` are the open ones, in order, as ``open_periods`` has locked them; ``others``
+    are the series that do not simply add up quantities.
     """
-    placing: dict[str, UUID | int | list[object]] = {
-        "tenant": tenant_id,
-        "oldest": periods[0].id,
-        "period": [period.id for period in periods],
-        "starts": [period.starts_at for period in periods],
-        "ends": [period.ends_at for period in periods],
-    }
+    values: dict[str, UUID | int | list[object]] = {"tenant": tenant_id, **placing(periods)}
+    if others:
+        additive = Aggregation.COUNT
+        values["counts"] = [one.id for one in others.values() if one.aggregation is additive]
+        values["gauges"] = [one.id for one in others.values() if one.aggregation is not additive]
+    amount = ALL_KINDS if others else ONLY_SUMS
+    staged = FROM_TABLE
     with connection.cursor() as cursor:
         if len(rows) < COPY_FROM_ROWS:
-            arrays: dict[str, UUID | int | list[object]] = {
-                "key": [row.key for row in rows],
-                "payload": [row.payload for row in rows],
-                "series": [numbers[row.series] for row in rows],
-                "at": [row.event.at for row in rows],
-                "quantity": [row.event.quantity for row in rows],
-                "source": [row.event.source for row in rows],
-                "id": [row.event.id for row in rows],
-                "subject": [row.event.subject for row in rows],
-            }
-            cursor.execute(COUNT.format(staged=FROM_ARRAYS), {**placing, **arrays})
+            staged = FROM_ARRAYS
+            values |= _arrays(rows, numbers)
         else:
             _stage(cursor, rows, numbers)
-            cursor.execute(COUNT.format(staged=FROM_TABLE), placing)
-        return [key for (key,) in cursor.fetchall()]
+        cursor.execute(COUNT.format(staged=staged, amount=amount), values)
+        places = [place for (place,) in cursor.fetchall()]
+        if not places:
+            return NONE_KNOWN
+        # A statement of its own: what a concurrent batch committed while ours waited for its
+        # keys is not in the snapshot of the statement that waited.
+        cursor.execute(CLASHES.format(staged=staged), values)
+        clashes = {place for (place,) in cursor.fetchall()}
+        return Known(places, clashes)
+
+
+def _arrays(rows: Sequence[Staged], numbers: Mapping[UUID, int]) -> dict[str, list[object]]:
+    return {
+        "key": [row.key for row in rows],
+        "payload": [row.payload for row in rows],
+        "series": [numbers[row.series] for row in rows],
+        "at": [row.event.at for row in rows],
+        "quantity": [row.event.quantity for row in rows],
+        "source": [row.event.source for row in rows],
+        "id": [row.event.id for row in rows],
+        "subject": [row.event.subject for row in rows],
+        "place": list(range(len(rows))),
+    }
 
 
 def _stage(cursor: CursorWrapper, rows: Sequence[Staged], numbers: Mapping[UUID, int]) -> None:
@@ -157,14 +203,12 @@ def _stage(cursor: CursorWrapper, rows: Sequence[Staged], numbers: Mapping[UUID,
         # Rows of an earlier batch of this same transaction.
         cursor.execute("DELETE FROM billing_stage")
     lines = "".join(
-        f"{key}\t{payload}\t{numbers[series]}\t{event.at.isoformat()}\t{event.quantity}"
-        f"\t{_escaped(event.source)}\t{_escaped(event.id)}\t{_escaped(event.subject)}\n"
-        for _, key, payload, series, event in rows
+        f"{row.key}\t{row.payload}\t{numbers[row.series]}\t{row.event.at.isoformat()}"
+        f"\t{row.event.quantity}\t{row.event.source}\t{row.event.id}\t{row.event.subject}"
+        f"\t{place}\n"
+        for place, row in enumerate(rows)
     )
+    # Tabs and line ends were refused before; the backslash is what COPY still reads specially.
+    lines = lines.replace("\\", "\\\\")
     with cursor.copy("COPY billing_stage FROM STDIN") as copy:
         copy.write(lines.encode())
-
-
-def _escaped(text: str) -> str:
-    # Tabs and line ends were refused before; the backslash is what COPY still reads specially.
-    return text.replace("\\", "\\\\") if "\\" in text else text

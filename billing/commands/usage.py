@@ -1,30 +1,28 @@
 """Taking in usage: each event counts once, whatever is sent again, late, torn or out of order."""
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
 
 from django.db import transaction
 
 from billing import meters
+from billing.commands.gauging import gauge_events, gauges_of, lock_series
 from billing.commands.periods import open_periods
+from billing.commands.rejected import Refused, keep_rejected
 from billing.commands.staging import Staged, count, open_days, series_ids
-from billing.models import EventKey, Price, RejectedEvent, UsageBatch
+from billing.models import Price, UsageBatch
 from billing.usage import (
-    CLOCK_SKEW,
-    LATEST_ACCEPTED,
-    LONGEST_ID,
-    LONGEST_SOURCE,
+    LARGEST_LEVEL,
     Bounds,
     EventResult,
     EventStatus,
     SeriesKey,
     UsageEvent,
     amount_fault,
+    largest_of,
     microseconds,
     series_of,
     text_fault,
@@ -58,8 +56,20 @@ def record_usage(
     Idempotent: by (tenant, source, id), for ever.
     """
     require(actor, Permission.USAGE_INGEST, tenant_id)
+    return take_in(actor=actor, tenant_id=tenant_id, events=events, now=now, unreadable=unreadable)
 
-    bounds = _bounds(actor, tenant_id, events, now)
+
+def take_in(
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    unreadable: Mapping[int, str] = NOTHING,
+    earliest: datetime | None = None,
+) -> tuple[EventResult, ...]:
+    """What ``record_usage`` does for those who may; ``earliest`` stands in for meters' limits."""
+    bounds = _bounds(actor, tenant_id, events, now, earliest)
     faults, staged, series = _checked(tenant_id, events, bounds, unreadable)
     if staged:
         _count(tenant_id, staged, series, faults)
@@ -68,15 +78,19 @@ def record_usage(
     return tuple(statuses)
 
 
-# Half of a surrogate pair as JSON writes it; PostgreSQL refuses such text.
-_HALF_CHARACTER = re.compile(r"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
 # What became of an event that was not accepted: its status and the code of the reason.
 Fault = tuple[EventStatus, str]
 DUPLICATE: Fault = (EventStatus.DUPLICATE, "")
 CONFLICT: Fault = (EventStatus.CONFLICT, "other_content")
 
 
-def _bounds(actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: datetime) -> Bounds:
+def _bounds(
+    actor: Actor,
+    tenant_id: UUID,
+    events: Sequence[UsageEvent],
+    now: datetime,
+    earliest: datetime | None,
+) -> Bounds:
     """Load what the batch refers to: two look-ups, and none where it refers to nothing."""
     projects = {event.project_id for event in events if event.project_id is not None}
     if actor.project_id is not None:
@@ -89,8 +103,8 @@ def _bounds(actor: Actor, tenant_id: UUID, events: Sequence[UsageEvent], now: da
         projects=frozenset(known_projects.values_list("pk", flat=True)) if projects else (),
         price_meters=dict(known_prices.values_list("pk", "meter")) if prices else {},
         own_project=actor.project_id,
-        earliest=now - LATEST_ACCEPTED,
-        latest=now + CLOCK_SKEW,
+        now=now,
+        earliest=earliest,
     )
 
 
@@ -125,6 +139,9 @@ def _checked(
         if isinstance(found, str):
             faults[index] = (EventStatus.REJECTED, found)
             continue
+        if event.quantity > LARGEST_LEVEL and event.quantity > largest_of(found.aggregation):
+            faults[index] = (EventStatus.REJECTED, "bad_quantity")
+            continue
         series[found.key] = found
         row = _staged(tenant_hash, index, event, found)
         earlier = staged.setdefault(row.key, row)
@@ -139,6 +156,8 @@ def _staged(
     identity = tenant_hash.copy()
     identity.update(f"{event.source}\0{event.id}".encode())
     content = f"{series.key.int}|{microseconds(event.at)}|{event.quantity}|{event.subject}"
+    if series.unique_by:
+        content += f"|{event.dimensions[series.unique_by]}"
     payload = hashlib.md5(content.encode(), usedforsecurity=False)
     return Staged(
         position=index,
@@ -157,49 +176,41 @@ def _count(
 ) -> None:
     rows = list(staged.values())
     instants = [row.event.at for row in rows]
-    open_days(min(instants), max(instants))
-    periods = open_periods(tenant_id, min(instants), max(instants))
-    known = count(tenant_id, rows, series_ids(tenant_id, series.values()), periods)
-    if known:
-        # A statement of its own: what a concurrent batch committed while ours waited for its
-        # keys is not in the snapshot of the statement that waited.
-        before = dict(EventKey.objects.filter(key__in=known).values_list("key", "payload"))
-        for key in known:
-            row = staged[key.hex]
-            faults[row.position] = DUPLICATE if before[key].hex == row.payload else CONFLICT
+    earliest, latest = min(instants), max(instants)
+    open_days(earliest, latest)
+    numbers = series_ids(tenant_id, series.values())
+    gauges = gauges_of(series.values(), numbers)
+    hold = max((gauge.holds_for_seconds for gauge in gauges.values()), default=0)
+    periods = open_periods(tenant_id, earliest, latest + timedelta(seconds=hold))
+    if gauges:
+        lock_series(tenant_id, gauges.values())
+    known = count(tenant_id, rows, numbers, periods, gauges)
+    for place in known.places:
+        faults[rows[place].position] = CONFLICT if place in known.clashes else DUPLICATE
+    if gauges:
+        fresh = [row for row in rows if row.position not in faults]
+        gauge_events(tenant_id, fresh, series, gauges, periods)
 
 
 def _result(event: UsageEvent, fault: Fault | None) -> EventResult:
     status, code = fault or (EventStatus.ACCEPTED, "")
-    return EventResult(id=event.id, source=event.source, status=status, code=code)
+    return EventResult(event.id, event.source, status, code)
 
 
 def _keep_rejected(
     tenant_id: UUID, events: Sequence[UsageEvent], results: Sequence[EventResult], now: datetime
 ) -> None:
-    refused = [
-        RejectedEvent(
-            tenant_id=tenant_id,
-            source=_printable(event.source)[:LONGEST_SOURCE],
-            event_id=_printable(event.id)[:LONGEST_ID],
-            code=result.code,
-            payload=json.loads(_printable(json.dumps(vars(event), default=str))),
-            received_at=now,
-        )
-        for event, result in zip(events, results, strict=True)
-        if result.status in {EventStatus.CONFLICT, EventStatus.REJECTED}
-    ]
+    refused = keep_rejected(
+        tenant_id,
+        (
+            Refused(event.source, event.id, result.code, vars(event))
+            for event, result in zip(events, results, strict=True)
+            if result.status in {EventStatus.CONFLICT, EventStatus.REJECTED}
+        ),
+        now,
+    )
     accepted = sum(result.status is EventStatus.ACCEPTED for result in results)
-    if refused:
-        RejectedEvent.objects.bulk_create(refused)
     if accepted:
         UsageBatch.objects.create(
-            tenant_id=tenant_id, received_at=now, accepted=accepted, rejected=len(refused)
+            tenant_id=tenant_id, received_at=now, accepted=accepted, rejected=refused
         )
-
-
-def _printable(value: object) -> str:
-    """Text that PostgreSQL stores: no NUL, spelled out or as JSON writes it, no half characters."""
-    text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\\u0000", "\\ufffd")
-    text = _HALF_CHARACTER.sub(r"\\ufffd", text)
-    return text.encode("utf-8", "replace").decode()

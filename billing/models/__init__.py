@@ -101,12 +101,14 @@ from billing.models.settlements import (
 )
 from billing.models.usage import (
     EventKey,
+    EventValue,
     RejectedEvent,
     Series,
     UsageBatch,
     UsageBucket,
     UsageEvent,
 )
+from billing.models.usage_corrections import Correction, CorrectionKind
 from billing.models.vouchers import (
     APPLICATION_TRANSITIONS,
     ApplicationState,
@@ -171,6 +173,10 @@ __all__ = [
     "CreditUse",
     "EventKey",
     "Funder",
+    "Correction",
+    "CorrectionKind",
+    "EventKey",
+    "EventValue",
     "Hold",
     "HoldState",
     "Invoice",

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from billing.meters import Aggregation
 from billing.models.fields import TransactionIdField
 from tenants.models import TenantOwned
 from tenants.scoping import TenantManager
@@ -13,6 +14,8 @@ class Series(TenantOwned):
 
     Shape: ``key`` is the MD5 of the canonical combination, so that every process finds the same
     row; events and buckets name the series by its short number instead of repeating the text.
+    ``aggregation`` and ``holds_for_seconds`` are the meter's of when the series began: how a meter
+    counts never changes for what it has counted.
     """
 
     # Short, where every tenant's own rows have a random one: it is repeated in the largest tables.
@@ -26,6 +29,8 @@ class Series(TenantOwned):
     price = models.ForeignKey(
         "billing.Price", on_delete=models.PROTECT, related_name="+", null=True, db_index=False
     )
+    aggregation = models.CharField(max_length=20, db_default=Aggregation.SUM)
+    holds_for_seconds = models.PositiveIntegerField(db_default=0)
 
     class Meta:
         verbose_name_plural = "series"
@@ -50,7 +55,8 @@ class EventKey(models.Model):
     """That an event was counted: 16 bytes of identity and 16 of content, kept across all days.
 
     Shape: hash-partitioned by ``key`` (MD5 of tenant, source and id); ``payload`` is the MD5 of
-    what the event said, so that the same id with other content is told from a repetition.
+    what the event said, so that the same id with other content is told from a repetition. ``at``
+    leads to the event's own day; None for keys of before it was kept.
     """
 
     key = models.UUIDField(primary_key=True)
@@ -62,12 +68,17 @@ class EventKey(models.Model):
         db_index=False,
     )
     payload = models.UUIDField()
+    at = models.DateTimeField(null=True)
 
     objects = TenantManager()
 
 
 class UsageEvent(models.Model):
-    """One measured fact, append-only, partitioned by the day of service."""
+    """One measured fact, append-only, partitioned by the day of service.
+
+    Shape: ``kind`` is "usage", or that of the ``Correction`` whose difference the row books: only
+    then may the quantity be below zero.
+    """
 
     key = models.UUIDField(primary_key=True)
     tenant = models.ForeignKey(
@@ -94,10 +105,28 @@ class UsageEvent(models.Model):
     source = models.CharField(max_length=100)
     event_id = models.CharField(max_length=200)
     subject = models.CharField(max_length=200)
+    kind = models.CharField(max_length=20, db_default="usage")
     received_at = models.DateTimeField(db_default=Now())
     xact = TransactionIdField(db_default=models.Func(function="pg_current_xact_id"))
 
     objects = TenantManager()
+
+
+class EventValue(models.Model):
+    """What an event of a ``unique`` meter said of the dimension whose values are counted."""
+
+    key = models.UUIDField(primary_key=True)
+    tenant = models.ForeignKey(
+        "tenants.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField()
+    value = models.CharField(max_length=100)
+
+    objects = TenantManager()
+
+    class Meta:
+        indexes = [models.Index(fields=["series", "at"], name="billing_eventvalue_series")]
 
 
 class UsageBucket(models.Model):

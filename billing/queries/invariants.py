@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from billing.queries.credit_invariants import CREDIT_INVARIANTS
+from billing.queries.gauges import TARGETS, mismatches
 
 INVARIANTS: dict[str, str] = {
     **CREDIT_INVARIANTS,
@@ -25,10 +26,16 @@ INVARIANTS: dict[str, str] = {
             FROM billing_usagebucket GROUP BY 1, 2
         ) bucket FULL JOIN (
             SELECT series_id, date_bin('1 hour', at, 'epoch') AS hour, sum(quantity) AS quantity,
-                count(*) AS events FROM billing_usageevent GROUP BY 1, 2
+                count(*) AS events,
+                count(*) FILTER (WHERE kind = 'usage') - count(*) FILTER (WHERE kind = 'void')
+                    AS standing
+            FROM billing_usageevent GROUP BY 1, 2
         ) said ON said.series_id = bucket.series_id AND said.hour = bucket.hour
-        WHERE said.quantity IS DISTINCT FROM bucket.quantity
-            OR said.events IS DISTINCT FROM bucket.events""",
+        LEFT JOIN billing_series series ON series.id = coalesce(bucket.series_id, said.series_id)
+        WHERE coalesce(said.events, 0) <> coalesce(bucket.events, 0)
+            OR (series.aggregation = 'sum' AND said.quantity IS DISTINCT FROM bucket.quantity)
+            OR (series.aggregation = 'count' AND said.standing IS DISTINCT FROM bucket.quantity)
+            """,
     "a closed period's buckets are charged once each": """
         SELECT bucket.series_id::text, bucket.hour::text, count(segment.id)::text
         FROM billing_billingperiod period
@@ -176,7 +183,7 @@ INVARIANTS: dict[str, str] = {
         FROM billing_invoice invoice
         WHERE billing_fapiao_covered(invoice.id) < 0
             OR billing_fapiao_covered(invoice.id)
-                > invoice.gross - billing_voucher_covered(invoice.id)""",
+                > greatest(invoice.gross - billing_voucher_covered(invoice.id), 0)""",
     "a fapiao is the sum of its lines and of what it covers": """
         SELECT letter.serial, letter.gross::text FROM billing_fapiao letter
         LEFT JOIN (
@@ -247,6 +254,30 @@ INVARIANTS: dict[str, str] = {
         WHERE invoice.gross > 0 AND (coalesce(paid.amount, 0) + coalesce(note.due, 0)
                 > invoice.gross
             OR coalesce(note.wallet, 0) > coalesce(paid.amount, 0))""",
+    "each correction is an event about another event": """
+        SELECT coalesce(event.key, said.key)::text, said.corrects::text
+        FROM (SELECT * FROM billing_usageevent WHERE kind <> 'usage') event
+        FULL JOIN billing_correction said ON said.key = event.key
+        LEFT JOIN billing_usageevent about ON about.key = said.corrects
+            AND about.at = said.at AND about.series_id = said.series_id
+        WHERE event.key IS NULL OR said.key IS NULL OR about.kind IS DISTINCT FROM 'usage'
+            OR event.tenant_id <> said.tenant_id OR about.tenant_id <> said.tenant_id
+            OR event.kind <> said.kind OR event.quantity <> said.after - said.before
+            OR event.at <> said.at OR event.series_id <> said.series_id""",
+    "an event and its corrections come to what the last one said": """
+        SELECT event.key::text, event.quantity::text, chain.after::text
+        FROM (
+            SELECT corrects, sum(after - before) AS difference, count(*) AS links,
+                max(number) AS last, count(*) FILTER (WHERE kind = 'void') AS voids,
+                (array_agg(after ORDER BY number DESC))[1] AS after
+            FROM billing_correction GROUP BY corrects
+        ) chain LEFT JOIN billing_usageevent event ON event.key = chain.corrects
+        WHERE event.quantity + chain.difference IS DISTINCT FROM chain.after
+            OR chain.links <> chain.last OR chain.voids > 1""",
+    **{
+        f"the hours of {kind.value} meters are what their events come to": mismatches(kind)
+        for kind in TARGETS
+    },
 }
 
 

@@ -333,7 +333,10 @@ def line_hours(*, tenant_id: UUID, line_id: UUID) -> tuple[LineHour, ...]:
 
 @dataclass(frozen=True)
 class LineEvent:
-    """One event behind a line, under the identity its sender gave it."""
+    """One event behind a line, under the identity its sender gave it.
+
+    Shape: ``kind`` is "usage", or "correct" or "void" for the difference that one makes.
+    """
 
     source: str
     id: str
@@ -341,6 +344,7 @@ class LineEvent:
     at: datetime
     quantity: int
     received_at: datetime
+    kind: str
     cursor: str
 
 
@@ -348,7 +352,7 @@ class LineEvent:
 # used from the cut on moved to the period that followed. Events of an earlier version name none.
 LINE_EVENTS = """
 SELECT event.source, event.event_id, event.subject, event.at, event.quantity, event.received_at,
-    event.key
+    event.kind, event.key
 FROM billing_invoiceline line
 JOIN billing_chargesegment segment ON segment.charge_id = line.charge_id
 JOIN billing_usageevent event ON event.series_id = segment.series_id
@@ -391,4 +395,4 @@ def line_events(
     with connection.cursor() as cursor:
         cursor.execute(LINE_EVENTS, values)
         rows = cursor.fetchall()
-    return tuple(LineEvent(*(*row[:6], f"{row[3].isoformat()}|{row[6]}")) for row in rows)
+    return tuple(LineEvent(*(*row[:7], f"{row[3].isoformat()}|{row[7]}")) for row in rows)

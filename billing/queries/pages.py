@@ -18,19 +18,19 @@ from common.period import Period
 from tenants.permissions import Actor, Permission, require
 
 
-def _place(cursor: str | None) -> str | None:
+def place(cursor: str | None) -> str | None:
     """ "instant|id", as billing's lists keep their place. Raises: InvalidInput."""
     if not cursor:
         return None
-    place = opened(cursor)
-    at, _, row_id = place.partition("|")
+    said = opened(cursor)
+    at, _, row_id = said.partition("|")
     try:
         UUID(row_id)
         if datetime.fromisoformat(at).tzinfo is None:
             raise bad_cursor(cursor)
     except ValueError as error:
         raise bad_cursor(cursor) from error
-    return place
+    return said
 
 
 class Placed(Protocol):
@@ -55,7 +55,7 @@ def invoice_page(
     if tenant_id is None:
         require(actor, Permission.TENANT_READ_ALL)
     check_limit(limit)
-    rows = invoice_list(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
+    rows = invoice_list(tenant_id=tenant_id, after=place(cursor), limit=limit + 1)
     return cut(rows, limit, _cursor)
 
 
@@ -74,7 +74,7 @@ def line_event_page(
     """
     require(actor, Permission.INVOICE_READ, tenant_id)
     check_limit(limit)
-    after = _place(cursor)
+    after = place(cursor)
     line = InvoiceLine.objects.filter(
         tenant_id=tenant_id, invoice_id=invoice_id, position=position
     ).first()
@@ -86,7 +86,10 @@ def line_event_page(
 
 @dataclass(frozen=True)
 class CountedEvent:
-    """One counted event as its sender named it. Units: base units of the meter."""
+    """One counted event as its sender named it; corrections are events of their own kind.
+
+    Units: base units of the meter; of a correction, the difference it makes.
+    """
 
     source: str
     id: str
@@ -97,13 +100,15 @@ class CountedEvent:
     dimensions: dict[str, str]
     project: str
     received_at: datetime
+    kind: str
     key: UUID
 
 
 # The events of a series are indexed by time, and a tenant's series are few beside its events.
 COUNTED = """
 SELECT event.source, event.event_id, series.meter, event.subject, event.at, event.quantity,
-    series.dimensions, coalesce(project.code, ''), event.received_at, event.key
+    series.dimensions, coalesce(project.code, ''), event.received_at, event.kind,
+    event.key
 FROM billing_usageevent event
 JOIN billing_series series ON series.id = event.series_id
 LEFT JOIN tenants_project project ON project.id = series.project_id
@@ -134,7 +139,7 @@ def counted_events(
     check_limit(limit)
     if meter:
         meters.get(meter)
-    at, _, key = (_place(cursor) or "").partition("|")
+    at, _, key = (place(cursor) or "").partition("|")
     # Columns' values are as various as their types.
     values: dict[str, Any] = {
         "tenant": tenant_id,
@@ -158,11 +163,9 @@ def _last_seen(event: CountedEvent) -> str:
 
 # psycopg gives each column with a type of its own; jsonb comes as its text.
 def _counted(*columns: Any) -> CountedEvent:
-    source, event_id, meter, subject, at, quantity, dimensions, project, received, key = columns
+    source, event_id, meter, subject, at, quantity, dimensions, *rest = columns
     shown = json.loads(dimensions)
-    return CountedEvent(
-        source, event_id, meter, subject, at, quantity, shown, project, received, key
-    )
+    return CountedEvent(source, event_id, meter, subject, at, quantity, shown, *rest)
 
 
 def statement_page(
@@ -171,5 +174,5 @@ def statement_page(
     """The movements of a tenant's money, newest first. Raises: PermissionRefused, InvalidInput."""
     require(actor, Permission.WALLET_READ, tenant_id)
     check_limit(limit)
-    rows = statement(tenant_id=tenant_id, after=_place(cursor), limit=limit + 1)
+    rows = statement(tenant_id=tenant_id, after=place(cursor), limit=limit + 1)
     return cut(rows, limit, _cursor)

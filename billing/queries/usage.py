@@ -1,4 +1,4 @@
-"""Usage for reading: by day and dimension, and what was not counted."""
+"""Usage for reading: by day and dimension."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,9 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 
-from billing.models import RejectedEvent
 from common.period import Period
 
 
@@ -67,37 +65,3 @@ def usage_by_day(
     with connection.cursor() as cursor:
         cursor.execute(BY_DAY, values)
         return tuple(UsageRow(*row) for row in cursor.fetchall())
-
-
-@dataclass(frozen=True)
-class RejectedRow:
-    """An event that was not counted, with the code of the reason."""
-
-    source: str
-    id: str
-    code: str
-    payload: object
-    received_at: datetime
-    cursor: str
-
-
-def rejected_events(
-    *, tenant_id: UUID, after: str | None = None, limit: int = 50
-) -> tuple[RejectedRow, ...]:
-    """What a tenant's senders should look at, newest first."""
-    rows = RejectedEvent.objects.filter(tenant_id=tenant_id)
-    if after:
-        received, _, row_id = after.partition("|")
-        at = datetime.fromisoformat(received)
-        rows = rows.filter(Q(received_at__lt=at) | Q(received_at=at, pk__lt=UUID(row_id)))
-    return tuple(
-        RejectedRow(
-            source=row.source,
-            id=row.event_id,
-            code=row.code,
-            payload=row.payload,
-            received_at=row.received_at,
-            cursor=f"{row.received_at.isoformat()}|{row.pk}",
-        )
-        for row in rows.order_by("-received_at", "-pk")[:limit]
-    )

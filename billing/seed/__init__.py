@@ -10,6 +10,9 @@ from typing import Any
 import yaml
 
 SECONDS_PER_HOUR = 3600
+MILLISECONDS_PER_HOUR = 3_600_000
+CARDS, SHARES = "compute.card_seconds", "compute.shared_card_milliseconds"
+RESERVED = "compute.reserved_card_seconds"
 TAX_CODE = "it_service"
 
 
@@ -63,29 +66,49 @@ def read_price_seed() -> PriceSeed:
             )
             for row in document["tax_rates"]
         ),
-        prices=(*_card_prices(document), COVERED, *_token_prices(document["million_tokens"])),
+        prices=(
+            *_card_prices(document),
+            *_covered(),
+            *_token_prices(document["million_tokens"]),
+            *_other_prices(document["others"]),
+        ),
     )
 
 
-COVERED = SeedPrice(
-    meter="compute.card_seconds",
-    match={"service_class": "covered"},
-    sku="card.covered",
-    title_en="Cards inside a reservation",
-    title_zh="预留内用卡",
-    unit_price=Decimal(0),
-    unit_quantity=SECONDS_PER_HOUR,
-)
+def _covered() -> list[SeedPrice]:
+    """Cards inside a reservation, whole and shared, which the reservation itself pays for."""
+    return [
+        SeedPrice(
+            meter=meter,
+            match={"service_class": "covered"},
+            sku=sku,
+            title_en=title_en,
+            title_zh=title_zh,
+            unit_price=Decimal(0),
+            unit_quantity=unit_quantity,
+        )
+        for meter, sku, title_en, title_zh, unit_quantity in (
+            (CARDS, "card.covered", "Cards inside a reservation", "预留内用卡", SECONDS_PER_HOUR),
+            (
+                SHARES,
+                "share.covered",
+                "Shares of cards inside a reservation",
+                "预留内共享卡",
+                MILLISECONDS_PER_HOUR,
+            ),
+        )
+    ]
 
 
 # Any: rows of the YAML document, as above.
 def _card_prices(document: dict[str, Any]) -> list[SeedPrice]:
     classes = [
-        ("compute.card_seconds", row["code"], row["factor"], row["title_en"], row["title_zh"])
+        (CARDS, row["code"], row["factor"], row["title_en"], row["title_zh"])
         for row in document["service_classes"]
     ]
     share = str(document["committed_share"])
-    classes.append(("compute.reserved_card_seconds", "committed", share, "reserved", "预留"))
+    classes.append((RESERVED, "committed", share, "reserved", "预留"))
+    classes.append((SHARES, "on_demand", "1", "shared", "共享"))
     prices = []
     for row in document["card_hours"]:
         for meter, service_class, factor, word_en, word_zh in classes:
@@ -93,11 +116,11 @@ def _card_prices(document: dict[str, Any]) -> list[SeedPrice]:
                 SeedPrice(
                     meter=meter,
                     match={"chip": row["chip"], "service_class": service_class},
-                    sku=f"card.{service_class}.{row['chip']}",
+                    sku=f"{'share' if meter == SHARES else 'card'}.{service_class}.{row['chip']}",
                     title_en=f"{row['title_en']}, {word_en}",
                     title_zh=f"{row['title_zh']} {word_zh}",
                     unit_price=Decimal(row["price"]) * Decimal(factor),
-                    unit_quantity=SECONDS_PER_HOUR,
+                    unit_quantity=MILLISECONDS_PER_HOUR if meter == SHARES else SECONDS_PER_HOUR,
                 )
             )
     return prices
@@ -114,5 +137,25 @@ def _token_prices(per_million: Mapping[str, str]) -> list[SeedPrice]:
             unit_price=Decimal(per_million[way]),
             unit_quantity=1_000_000,
         )
-        for way, word_en, word_zh in (("in", "input", "输入"), ("out", "output", "输出"))
+        for way, word_en, word_zh in (
+            ("in", "input", "输入"),
+            ("out", "output", "输出"),
+            ("cached", "cached input", "缓存输入"),
+        )
+    ]
+
+
+# Any: rows of the YAML document, as above.
+def _other_prices(rows: list[dict[str, Any]]) -> list[SeedPrice]:
+    return [
+        SeedPrice(
+            meter=row["meter"],
+            match={},
+            sku=row["sku"],
+            title_en=row["title_en"],
+            title_zh=row["title_zh"],
+            unit_price=Decimal(row["price"]),
+            unit_quantity=row["unit_quantity"],
+        )
+        for row in rows
     ]

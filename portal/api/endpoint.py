@@ -35,6 +35,7 @@ from portal.api.limits import Allowance, spend
 from portal.api.pagination import PageQuery, page_of
 from portal.api.parsing import StrictJSONParser
 from portal.api.problems import RateExceeded, handle
+from portal.api.streaming import NDJSON, check_stream
 from tenants.commands import idempotency
 from tenants.commands.keys import note_use
 from tenants.permissions import Actor, Permission, require
@@ -103,6 +104,8 @@ class Operation:
     takes_parts: bool = False
     # The types a document is sent in as it is; none where the answer is JSON.
     media_types: tuple[str, ...] = ()
+    # Lines in and lines out, taken in chunk by chunk.
+    is_stream: bool = False
 
     @property
     def is_idempotent(self) -> bool:
@@ -140,6 +143,25 @@ def takes_in(permission: Permission, part: type[Strict], answer: Answer) -> Deco
     )
 
 
+def takes_stream(permission: Permission, part: type[Strict], answer: Answer) -> Decorator:
+    """A POST of lines; the method gives the lines of the answer and opens a scope for each chunk.
+
+    What a chunk did stays done when a later one fails: its parts carry identities of their own.
+    """
+    return _performing(
+        Operation(
+            permission,
+            answer,
+            part,
+            None,
+            200,
+            Repeats.UNMARKED,
+            media_types=(NDJSON,),
+            is_stream=True,
+        )
+    )
+
+
 def downloads(permission: Permission, *media_types: str, query: type[Strict]) -> Decorator:
     """A GET of a document; the method gives a Download, or a FileDownload of one of the types."""
     return _performing(
@@ -156,6 +178,8 @@ def _performing(operation: Operation) -> Decorator:
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         def method(self: "Endpoint", request: Request, **path: object) -> HttpResponseBase:
+            if operation.is_stream:
+                return self.stream(operation, handler, request)
             return self.perform(operation, handler, request, path)
 
         method.operation = operation  # type: ignore[attr-defined]  # read by portal.api.schema
@@ -223,6 +247,20 @@ class Endpoint(APIView):
             if key:
                 idempotency.finish(actor=actor, key=key, status=operation.status, body=body)
         return HttpResponse(body, status=operation.status, content_type=JSON)
+
+    def stream(self, operation: Operation, handler: Handler, request: Request) -> HttpResponse:
+        """Run a method that reads the body itself, in as many transactions as it has chunks."""
+        actor = self._caller(request).actor
+        tenant_id = _tenant_of(actor)
+        with tenant_scope(tenant_id):
+            require(actor, operation.permission, tenant_id)
+        check_stream(request)
+        call = Call(actor, tenant_id, {"lines": request._request}, {}, utc_now())
+        # The lines of the answer, which the method gives as bytes.
+        lines: Any = handler(self, call)
+        return HttpResponse(
+            b"".join(lines), status=operation.status, content_type=operation.media_types[0]
+        )
 
     # DRF takes any response of Django's here; its stubs know only its own.
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -25,8 +25,8 @@ class StrictJSONParser(JSONParser):
             raise ParseError("JSON parse error - nested too deeply") from error
 
 
-class EventParser(StrictJSONParser):
-    """One CloudEvent or a batch, as plain JSON.
+class PartsParser(StrictJSONParser):
+    """One thing or a batch of them, as plain JSON.
 
     A number that JSON or a database has no place for is read as the text it was written as, so
     that it is refused with its own event and not with the whole batch.
@@ -42,9 +42,9 @@ class EventParser(StrictJSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> list[Any]:
-        """The events as a list, in order. Raises: ParseError."""
+        """The things as a list, in order. Raises: ParseError."""
         try:
-            found = json.loads(stream.read(), parse_constant=str, parse_int=_whole)
+            found = json.loads(stream.read(), parse_constant=str, parse_int=whole)
         except RecursionError as error:
             raise ParseError("JSON parse error - nested too deeply") from error
         except ValueError as error:
@@ -56,12 +56,12 @@ class EventParser(StrictJSONParser):
         raise ParseError("This media type is for another number of events")
 
 
-class OneEventParser(EventParser):
+class OneEventParser(PartsParser):
     media_type = "application/cloudevents+json"
     takes_many = False
 
 
-class EventBatchParser(EventParser):
+class EventBatchParser(PartsParser):
     media_type = "application/cloudevents-batch+json"
     takes_one = False
 
@@ -69,5 +69,6 @@ class EventBatchParser(EventParser):
 LONGEST_NUMBER = 20
 
 
-def _whole(digits: str) -> int | str:
+def whole(digits: str) -> int | str:
+    """A whole number, or its text where nothing has a place for it."""
     return int(digits) if len(digits) <= LONGEST_NUMBER else digits

@@ -1,5 +1,6 @@
 """The OpenAPI document, made from each resource's operations and the refusals they share."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import override
@@ -12,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter
 from billing.commands.ingest import MOST_EVENTS
 from portal.api.endpoint import Operation, Repeats
 from portal.api.idempotency import HEADER
+from portal.api.parsing import PartsParser
 from portal.api.problems import MEDIA_TYPE
 
 # An OpenAPI document is nested JSON; drf-spectacular gives it as plain dictionaries.
@@ -118,7 +120,13 @@ class ApiSchema(AutoSchema):
         for status in sorted(statuses):
             document["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
         if operation.repeats is Repeats.BY_KEY_IF_SENT:
-            document["requestBody"]["content"] = _either(document["requestBody"]["content"])
+            content = document["requestBody"]["content"]
+            # What takes parts has such parsers only; DRF's stubs know the base of all.
+            parsers: Any = self.view.parser_classes
+            document["requestBody"]["content"] = _either(content, parsers)
+        if operation.is_stream:
+            (line,) = document["requestBody"]["content"].values()
+            document["requestBody"]["content"] = {operation.media_types[0]: line}
         document["x-required-scope"] = operation.permission.value
         return document
 
@@ -135,6 +143,8 @@ class ApiSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         operation = self._operation()
+        if operation.is_stream:
+            return {(operation.status, operation.media_types[0]): operation.answer}
         if operation.media_types:
             return {(operation.status, kind): OpenApiTypes.BINARY for kind in operation.media_types}
         return {operation.status: operation.answer}
@@ -163,14 +173,18 @@ class ApiSchema(AutoSchema):
         return answer is not None and answer.__name__.endswith("Page")
 
 
-def _either(content: Document) -> Document:
-    """One event or a batch: plain JSON takes either, the CloudEvents types say which."""
+def _either(content: Document, parsers: Sequence[type[PartsParser]]) -> Document:
+    """One thing or a batch: plain JSON takes either, the CloudEvents types say which."""
     one: Document = next(iter(content.values()))["schema"]
     many = {"type": "array", "items": one, "maxItems": MOST_EVENTS}
+    schemas: dict[tuple[bool, bool], Document] = {
+        (True, True): {"oneOf": [one, many]},
+        (True, False): one,
+        (False, True): many,
+    }
     return {
-        "application/json": {"schema": {"oneOf": [one, many]}},
-        "application/cloudevents+json": {"schema": one},
-        "application/cloudevents-batch+json": {"schema": many},
+        parser.media_type: {"schema": schemas[parser.takes_one, parser.takes_many]}
+        for parser in parsers
     }
 
 

@@ -49,6 +49,7 @@ from portal.console.members import (
 from portal.console.notices import notice_list
 from portal.console.prices import price_list
 from portal.console.projects import project_archive, project_list
+from portal.console.rejected import rejected
 from portal.console.reservations import (
     reservation_cancel,
     reservation_detail,
@@ -101,6 +102,7 @@ urlpatterns = [
     path(f"{_deployment}retry/", deployment_retry, name="deployment-retry"),
     path("usage/", usage, name="usage"),
     path("usage/lines.csv", usage_csv, name="usage-csv"),
+    path("usage/rejected/", rejected, name="usage-rejected"),
     path("invoices/", invoice_list, name="invoice-list"),
     path("invoices/focus/", focus_export, name="focus-export"),
     path(_invoice, invoice, name="invoice"),

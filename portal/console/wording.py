@@ -43,6 +43,8 @@ DIMENSIONS: Mapping[str, Text] = {
     "model": _("Model"),
     "deployment": _("Deployment"),
     "key": _("API key"),
+    "storage_class": _("Storage class"),
+    "volume": _("Volume"),
 }
 
 SERVICE_CLASSES: Mapping[str, Text] = {
@@ -234,6 +236,24 @@ RULES: Mapping[str, Text] = {
         "What remains of a credit is its face less its uses"
     ),
     "who changed a price list did not publish it": _("Who changed a price list did not publish it"),
+    "each correction is an event about another event": _(
+        "Each correction is an event about another event"
+    ),
+    "an event and its corrections come to what the last one said": _(
+        "An event and its corrections come to what the last one said"
+    ),
+    "the hours of max meters are what their events come to": _(
+        "The hours of meters of the largest value are what their events come to"
+    ),
+    "the hours of latest meters are what their events come to": _(
+        "The hours of meters of the last value are what their events come to"
+    ),
+    "the hours of unique meters are what their events come to": _(
+        "The hours of meters of distinct values are what their events come to"
+    ),
+    "the hours of time_weighted meters are what their events come to": _(
+        "The hours of meters of levels over time are what their events come to"
+    ),
 }
 
 AREAS: Mapping[str, Text] = {"billing": _("Money"), "compute": _("Capacity")}

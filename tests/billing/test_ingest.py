@@ -10,7 +10,8 @@ from django.db import DatabaseError, connection, transaction
 
 from billing.commands.usage import record_usage
 from billing.models import PriceVersion, UsageBucket
-from billing.queries.usage import rejected_events, usage_by_day
+from billing.queries.rejected import rejected_events
+from billing.queries.usage import usage_by_day
 from billing.usage import UsageEvent
 from common.errors import NotFound
 from common.period import Period

@@ -3,11 +3,14 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.meters import declared
 from common.period import HOUR, Period
-from compute.metering import chargeable, remaining_money
+from compute import meters
+from compute.metering import chargeable, remaining_money, shared_card_milliseconds
 from tests.factories.compute import NOW
 
 START = NOW + timedelta(minutes=50)
@@ -74,3 +77,15 @@ def test_what_is_left_of_a_price_is_rounded_up_to_the_cent() -> None:
     assert remaining_money(Decimal("1.00"), total=3, charged=1) == Decimal("0.67")
     assert remaining_money(Decimal("1.00"), total=3, charged=3) == 0
     assert remaining_money(Decimal("1.00"), total=3, charged=9) == 0
+
+
+def test_four_quarters_of_a_card_for_an_hour_are_one_card_hour() -> None:
+    quarters = 4 * shared_card_milliseconds(thousandths=250, seconds=3600)
+    assert quarters == meters.MILLISECONDS_PER_HOUR
+    assert declared()[meters.SHARED_CARD_MILLISECONDS].display_divisor == quarters
+
+
+@pytest.mark.parametrize("thousandths", [0, -1, 1001])
+def test_a_share_is_part_of_one_card(thousandths: int) -> None:
+    with pytest.raises(ValueError, match="share"):
+        shared_card_milliseconds(thousandths=thousandths, seconds=1)

@@ -49,9 +49,9 @@ def test_without_the_unique_key_the_same_race_counts_twice(
     """The control: looking before inserting, as one would without the key, is not enough."""
     alice = make.make_tenant("alice")
     looked = staging.COUNT.replace(
-        "SELECT key, %(tenant)s, payload FROM staged ORDER BY key\n"
+        "SELECT key, %(tenant)s, payload, at FROM staged ORDER BY key\n"
         "    ON CONFLICT (key) DO NOTHING",
-        "SELECT key, %(tenant)s, payload FROM staged\n"
+        "SELECT key, %(tenant)s, payload, at FROM staged\n"
         "    WHERE key NOT IN (SELECT key FROM billing_eventkey) ORDER BY key",
     )
     assert looked != staging.COUNT

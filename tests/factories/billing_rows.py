@@ -7,6 +7,8 @@ from typing import TypeVar
 from django.db.models import Model
 
 from billing.commands.contracts import TermLine, activate_contract, add_term, draft_contract
+from billing.commands.corrections import Correction as Said
+from billing.commands.corrections import correct_usage
 from billing.commands.holds import set_hold
 from billing.commands.invoices import issue_invoice
 from billing.commands.prices import load_default_prices
@@ -20,7 +22,9 @@ from billing.models import (
     ChargeSegment,
     Contract,
     ContractTerm,
+    Correction,
     EventKey,
+    EventValue,
     Hold,
     Invoice,
     InvoiceLine,
@@ -86,6 +90,7 @@ def _billed(world: World) -> None:
     )
     issue_invoice(actor=SYSTEM, tenant_id=tenant_id, until=NOW, now=NOW + HOUR)
     _agreed(world)
+    _corrected(world, good)
 
 
 def _agreed(world: World) -> None:
@@ -108,6 +113,21 @@ def _agreed(world: World) -> None:
     activate_contract(actor=SYSTEM, tenant_id=tenant_id, contract_id=contract.pk, now=NOW)
 
 
+def _corrected(world: World, billed: Event) -> None:
+    """The event behind the invoice is corrected."""
+    tenant_id = world.organisation.pk
+    said = Said(
+        id=f"{world.canary}-4",
+        source="desk",
+        ref_source=billed.source,
+        ref_id=billed.id,
+        kind="correct",
+        quantity=8_000_000,
+        reason=f"{world.canary} counted twice",
+    )
+    correct_usage(actor=SYSTEM, tenant_id=tenant_id, corrections=[said], now=NOW + HOUR)
+
+
 def _first(model: type[M]) -> None:
     @factory(model)
     def make(world: World) -> M:
@@ -124,6 +144,7 @@ for _model in (
     ChargeSegment,
     Contract,
     ContractTerm,
+    Correction,
     EventKey,
     Hold,
     Invoice,
@@ -139,3 +160,14 @@ for _model in (
     UsageEvent,
 ):
     _first(_model)
+
+
+@factory(EventValue)
+def _seen(world: World) -> EventValue:
+    """A value some unique meter has seen; no meter of ours with a price is one."""
+    _billed(world)
+    key = EventKey.objects.filter(tenant_id=world.organisation.pk).earliest("key").key
+    series = Series.objects.filter(tenant_id=world.organisation.pk).earliest("pk")
+    return EventValue.objects.create(
+        key=key, tenant_id=world.organisation.pk, series=series, at=NOW, value=world.canary
+    )

@@ -92,6 +92,8 @@ BAD: Mapping[str, tuple[object, str]] = {
     "truth as quantity": (of(quantity=True), "bad_quantity"),
     "more than anybody uses": (of(quantity=10**15 + 1), "bad_quantity"),
     "more than a column holds": (of(quantity=10**30), "bad_quantity"),
+    "another unit": (of(unit="million tokens"), "wrong_unit"),
+    "a number as unit": (of(unit=1), "wrong_unit"),
     "no dimensions": (event() | {"data": {"quantity": 1}}, "bad_dimensions"),
     "a dimension too few": (dimensions(key=None), "bad_dimensions"),
     "a dimension too many": (dimensions(colour="red"), "bad_dimensions"),
@@ -151,6 +153,10 @@ def test_an_event_sent_again_is_a_duplicate_and_other_content_a_conflict(alice: 
     ]
     assert receipt["results"][1]["code"] == "other_content"
     assert counted() == 2000
+
+
+def test_the_meter_s_own_unit_may_be_said(alice: Customer) -> None:
+    assert alice.post("usage/events", of(unit="token"), key=None).json()["accepted"] == 1
 
 
 def test_nanoseconds_and_extension_attributes_are_taken(alice: Customer) -> None:

@@ -105,7 +105,8 @@ class LineEventOut(serializers.Serializer):  # type: ignore[type-arg]
     source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
     subject = serializers.CharField()
     time = Instant(source="at")
-    quantity = serializers.IntegerField()
+    quantity = serializers.IntegerField(help_text=_("Of a correction, the difference it makes."))
+    kind = serializers.CharField(help_text=_("usage, correct or void."))
     received_at = Instant()
 
 

@@ -1,6 +1,7 @@
 """Usage: taking events in, and reading what was counted."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,20 +10,28 @@ from rest_framework import serializers
 
 from billing.commands.ingest import Receipt, ingest
 from billing.queries.pages import counted_events
+from billing.queries.rejected import rejected_page
 from billing.queries.sums import usage_sums
 from billing.usage import EventStatus
+from common.clock import utc_now
 from common.period import Period
-from portal.api.endpoint import Call, Endpoint, reads, takes_in
+from portal.api.endpoint import Call, Endpoint, reads, takes_in, takes_stream
 from portal.api.fields import Instant, Strict, Text, Whole, refuse_reversed
 from portal.api.pagination import PageQuery
-from portal.api.parsing import EventBatchParser, EventParser, OneEventParser
+from portal.api.parsing import EventBatchParser, OneEventParser, PartsParser
+from portal.api.streaming import Stopped, chunks
+from portal.reasons import REASONS
 from tenants.permissions import Permission
+from tenants.scoping import tenant_scope
 
 RECENT = timedelta(days=31)
 
 
 class EventDataIn(Strict):
     quantity = Whole(max_value=10**15, help_text=_("In whole base units of the meter."))
+    unit = Text(
+        max_length=60, required=False, help_text=_("The meter's base unit; refused if another.")
+    )
     project = Text(max_length=40, required=False, help_text=_("The project's code."))
     dimensions = serializers.DictField(
         child=serializers.CharField(max_length=100, allow_blank=True),
@@ -65,8 +74,8 @@ class ReceiptOut(serializers.Serializer):  # type: ignore[type-arg]
         return {
             "results": [
                 {
-                    "id": _writable(result.id),
-                    "source": _writable(result.source),
+                    "id": writable(result.id),
+                    "source": writable(result.source),
                     "status": result.status.value,
                     "code": result.code,
                     "detail": sentences.get(result.code, ""),
@@ -77,28 +86,7 @@ class ReceiptOut(serializers.Serializer):  # type: ignore[type-arg]
         }
 
 
-REASONS: Mapping[str, Any] = {
-    "not_an_event": _("This is not a JSON object."),
-    "bad_specversion": _('The specversion must be "1.0".'),
-    "unknown_field": _("It has a member that does not exist."),
-    "bad_data": _("The data must be a JSON object with a quantity."),
-    "bad_source": _("The source must be 1 to 100 printable characters."),
-    "reserved_source": _("This source is the product's own."),
-    "bad_id": _("The id must be 1 to 200 printable characters."),
-    "bad_subject": _("The subject must be at most 200 printable characters."),
-    "bad_quantity": _("The quantity must be a whole number from 0 to 1000000000000000."),
-    "bad_time": _("The time must be RFC 3339 with its offset."),
-    "too_old": _("Usage can be reported for 35 days."),
-    "in_future": _("The time lies in the future."),
-    "unknown_meter": _("There is no such meter."),
-    "bad_dimensions": _("The dimensions must be the meter's, all of them and no others."),
-    "unknown_project": _("There is no such project."),
-    "unknown_price": _("There is no such price."),
-    "other_content": _("An event with this id was counted with other content."),
-}
-
-
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Text that can be sent as UTF-8: half of a surrogate pair becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
 
@@ -118,13 +106,14 @@ class CountedEventOut(serializers.Serializer):  # type: ignore[type-arg]
     quantity = serializers.IntegerField()
     project = serializers.CharField()
     dimensions = serializers.DictField(child=serializers.CharField())
+    kind = serializers.CharField(help_text=_("usage, correct or void."))
     received_at = Instant()
 
 
 class UsageEvents(Endpoint):
     """Measured facts, each counted once."""
 
-    parser_classes = (EventParser, OneEventParser, EventBatchParser)
+    parser_classes = (PartsParser, OneEventParser, EventBatchParser)
 
     @reads(Permission.USAGE_READ, CountedEventOut, query=EventsQuery, page=True)
     def get(self, call: Call) -> object:
@@ -142,6 +131,94 @@ class UsageEvents(Endpoint):
         """Report usage: one CloudEvent, or up to 1,000; each has a result of its own."""
         return ingest(
             actor=call.actor, tenant_id=call.tenant_id, items=call.body["parts"], now=call.now
+        )
+
+
+class LineResultOut(EventResultOut):
+    """One line of the answer; the last one may say instead why reading stopped."""
+
+    line = serializers.IntegerField(help_text=_("The line of the body, from 1."))
+
+
+class UsageStream(Endpoint):
+    """Measured facts, one a line."""
+
+    @takes_stream(Permission.USAGE_INGEST, EventIn, LineResultOut)
+    def post(self, call: Call) -> object:
+        """Report usage as lines of CloudEvents; each has a line of its own in the answer.
+
+        Lines are counted a thousand at a time, and what was counted stays so: after an answer that
+        did not arrive, send the same lines again.
+        """
+        return _line_results(call)
+
+
+def _line_results(call: Call) -> Iterator[bytes]:
+    sentences = {code: str(text) for code, text in REASONS.items()}
+    stopped = Stopped()
+    for chunk in chunks(call.body["lines"], stopped):
+        with tenant_scope(call.tenant_id):
+            receipt = ingest(
+                actor=call.actor,
+                tenant_id=call.tenant_id,
+                items=chunk.items,
+                now=utc_now(),
+                broken=chunk.broken,
+            )
+        for number, result in zip(chunk.numbers, receipt.results, strict=True):
+            yield _line(
+                {
+                    "line": number,
+                    "id": writable(result.id),
+                    "source": writable(result.source),
+                    "status": result.status.value,
+                    "code": result.code,
+                    "detail": sentences.get(result.code, ""),
+                }
+            )
+    if stopped.code:
+        detail = sentences[stopped.code]
+        yield _line({"status": "stopped", "code": stopped.code, "detail": detail})
+
+
+def _line(said: Mapping[str, object]) -> bytes:
+    return json.dumps(said, ensure_ascii=False).encode() + b"\n"
+
+
+class RejectedQuery(PageQuery):
+    source = Text(  # type: ignore[assignment]  # CloudEvents' own name
+        max_length=100, default="", help_text=_("A source; none named means all.")
+    )
+    code = Text(max_length=40, default="", help_text=_("A reason; none named means all."))
+    since = Instant(required=False, help_text=_("When it was sent; 31 days ago by default."))
+
+
+class RejectedEventOut(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
+    code = serializers.CharField(help_text=_("Why it was not accepted; stable."))
+    detail = serializers.SerializerMethodField()
+    said = serializers.JSONField(help_text=_("What could be made out of it."))
+    received_at = Instant()
+
+    def get_detail(self, row: Any) -> str:
+        """The reason as a sentence."""
+        return str(REASONS.get(row.code, ""))
+
+
+class RejectedEvents(Endpoint):
+    """What was not counted."""
+
+    @reads(Permission.USAGE_READ, RejectedEventOut, query=RejectedQuery, page=True)
+    def get(self, call: Call) -> object:
+        """List the events and corrections that were refused, the latest first."""
+        return rejected_page(
+            actor=call.actor,
+            tenant_id=call.tenant_id,
+            source=call.query["source"],
+            code=call.query["code"],
+            since=call.query.get("since", call.now - RECENT),
+            **call.page,
         )
 
 

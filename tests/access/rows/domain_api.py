@@ -37,6 +37,11 @@ def _event(names: Names) -> dict[str, object]:
     return event()
 
 
+def _correction(names: Names) -> dict[str, object]:
+    said = {"source": "no-such", "id": "event"}
+    return {"id": "c1", "source": "desk", "event": said, "kind": "void", "reason": "a trial"}
+
+
 def _of_reservation(names: Names) -> dict[str, object]:
     return {"reservation_id": names.pk(Reservation)}
 
@@ -132,6 +137,17 @@ ROWS = [
             "GET": Expect(scope=P.USAGE_READ),
             "POST": Expect(200, scope=P.USAGE_INGEST, body=_event, suspended=403),
         },
+    ),
+    Row(
+        "api/v1/usage/corrections",
+        "api",
+        {"POST": Expect(200, scope=P.USAGE_CORRECT, body=_correction, suspended=403)},
+    ),
+    _reading("api/v1/usage/rejected", P.USAGE_READ),
+    Row(
+        "api/v1/usage/stream",
+        "api",
+        {"POST": Expect(415, scope=P.USAGE_INGEST, suspended=403)},
     ),
     _reading("api/v1/usage/summary", P.USAGE_READ),
     _reading("api/v1/wallet", P.WALLET_READ),

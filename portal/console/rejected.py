@@ -1,0 +1,52 @@
+"""Usage that was not counted: how much for which reason, and each event with what it said."""
+
+from datetime import timedelta
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from billing.queries.rejected import rejected_counts, rejected_page
+from common.clock import utc_now
+from portal.console.forms import address
+from portal.console.htmx import render_page
+from portal.console.usage import SPANS
+from portal.reasons import REASONS
+from portal.requests import ActorRequest
+from portal.templatetags.ui import Crumb
+
+LONGEST_SOURCE = 100
+
+
+@require_safe
+def rejected(request: ActorRequest, tenant_code: str) -> HttpResponse:
+    """What was refused in a stretch of days, by reason and by source."""
+    now = utc_now()
+    days = next((days for days in SPANS if request.GET.get("days") == str(days)), 30)
+    since = now - timedelta(days=days)
+    source = request.GET.get("source", "").replace("\0", "")[:LONGEST_SOURCE]
+    code = request.GET.get("code", "")
+    code = code if code in REASONS else ""
+    page = rejected_page(
+        actor=request.actor,
+        tenant_id=request.tenant.pk,
+        source=source,
+        code=code,
+        since=since,
+        cursor=request.GET.get("cursor") or None,
+    )
+    counts = rejected_counts(
+        actor=request.actor, tenant_id=request.tenant.pk, source=source, since=since
+    )
+    context = {
+        "page": page,
+        "rows": [(row, REASONS.get(row.code, row.code)) for row in page.items],
+        "counts": [(one, REASONS.get(one.code, one.code)) for one in counts],
+        "total": sum(one.count for one in counts),
+        "days": days,
+        "spans": SPANS,
+        "source": source,
+        "code": code,
+        "crumbs": [Crumb(_("Usage and cost"), address(request, "usage"))],
+    }
+    return render_page(request, "console/usage/rejected.html", context)
