@@ -26,12 +26,14 @@ from portal.embedded.processes import Supervisor
 from portal.embedded.running import manage, say, start_database
 from portal.embedded.state import ROOT
 
-CODE = ("portal", "appliances", "compute", "billing", "tenants", "common")
+CODE = ("portal", "appliances", "compute", "billing", "tenants", "common", "portal_client")
 OPENAPI = ROOT / "docs" / "openapi.yaml"
 # In one language, whatever catalogues are compiled here.
 OPENAPI_COMMAND = ("spectacular", "--lang", "en", "--validate", "--fail-on-warn", "--file")
 NO_TESTS = 5
 SIGN_IN = "portal_checked"
+# Markers whose tests need a program that a machine may lack.
+PROGRAMS = {"redis": "redis-server", "curl": "curl"}
 MARKERS_OF_FULL = ("slurm", "trace", "focus_validator")
 
 
@@ -129,7 +131,7 @@ def _pytest(*, full: bool, arguments: Sequence[str]) -> Step:
 
 def _left_out() -> list[str]:
     """Markers whose tests need what a newcomer's machine does not have."""
-    missing = [] if shutil.which("redis-server") else ["redis"]
+    missing = [marker for marker, program in PROGRAMS.items() if not shutil.which(program)]
     return [*MARKERS_OF_FULL, *missing]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("portal", "appliances", "compute", "billing", "tenants", "common")
+APPS = ("portal", "appliances", "compute", "billing", "tenants", "common", "portal_client")
 FUNCTION_LINES = 70
 MODULE_LINES = 400
 COMMON_LINES = 600

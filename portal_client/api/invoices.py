@@ -1,0 +1,223 @@
+"""Invoices.
+
+Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from portal_client.calls import Call, Download, Pages, path
+from portal_client.transport import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """``InvoiceOut`` of the API."""
+
+    id: UUID
+    number: str
+    period_starts_at: datetime
+    period_ends_at: datetime
+    currency: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    paid: Decimal
+    # Still to be paid, after payments and credit notes.
+    due: Decimal
+    # "paid", or "open" while the wallet has not settled all of it.
+    state: str
+    issued_at: datetime
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """``LineOut`` of the API."""
+
+    number: int
+    # usage, true_up or adjustment.
+    kind: str
+    meter: str
+    sku: str
+    # Which part of a price with tiers or packages.
+    portion: str
+    description: str
+    project: str
+    # In the unit; base_quantity is exact.
+    quantity: Decimal
+    unit: str
+    # Of one unit, net.
+    unit_price: Decimal
+    # Of one unit, net, before the contract.
+    list_unit_price: Decimal
+    base_quantity: int
+    # What the price was multiplied with, in base units.
+    priced_quantity: int
+    net: Decimal
+    tax_rate: Decimal
+    tax: Decimal
+    gross: Decimal
+    # What vouchers and promotional credit paid of it.
+    credits: Decimal
+    # What was left for the wallet.
+    payable: Decimal
+    service_from: datetime
+    service_to: datetime
+    # Use of a period invoiced before.
+    is_late: bool
+    # What the line is of.
+    dimensions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceSheet:
+    """``InvoiceSheetOut`` of the API."""
+
+    id: UUID
+    number: str
+    period_starts_at: datetime
+    period_ends_at: datetime
+    currency: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    paid: Decimal
+    # Still to be paid, after payments and credit notes.
+    due: Decimal
+    # "paid", or "open" while the wallet has not settled all of it.
+    state: str
+    issued_at: datetime
+    content_hash: str
+    credits: Decimal
+    payable: Decimal
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineEvent:
+    """``LineEventOut`` of the API."""
+
+    id: str
+    source: str
+    subject: str
+    time: datetime
+    quantity: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """``UseOut`` of the API."""
+
+    # The number of the invoice's line.
+    line: int
+    # Its place in the order of payment.
+    sequence: int
+    # The credit's code.
+    credit: str
+    credit_kind: str
+    # use, claim or restore.
+    kind: str
+    # Money with tax; a package's in base units of its meter.
+    amount: Decimal
+    share: Decimal
+    origin: str
+    used_at: datetime
+
+
+class InvoicesApi:
+    """The operations of ``/api/v1/invoices``."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, cursor: str | None = None, limit: int | None = None) -> Pages[Invoice]:
+        """List the invoices, newest first.
+
+        ``cursor``: What the page before gave as its next.
+        ``limit``: How many rows at most.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.pages(
+            Invoice, Call("GET", path("invoices"), query={"limit": limit}), cursor
+        )
+
+    def get(self, invoice_id: UUID | str) -> InvoiceSheet:
+        """Show one invoice with its lines.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.answer(InvoiceSheet, Call("GET", path("invoices", invoice_id)))
+
+    def list_credits(
+        self, invoice_id: UUID | str, *, cursor: str | None = None, limit: int | None = None
+    ) -> Pages[Use]:
+        """List the uses of credits on an invoice, in the order they paid.
+
+        ``cursor``: What the page before gave as its next.
+        ``limit``: How many rows at most.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.pages(
+            Use,
+            Call("GET", path("invoices", invoice_id, "credits"), query={"limit": limit}),
+            cursor,
+        )
+
+    def get_document_pdf(
+        self, invoice_id: UUID | str, *, language: Literal["en", "zh-hans"] | None = None
+    ) -> Download:
+        """Download the invoice as PDF.
+
+        ``language``: That of Accept-Language by default.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.download(
+            Call("GET", path("invoices", invoice_id, "document.pdf"), query={"language": language})
+        )
+
+    def get_lines_csv(
+        self, invoice_id: UUID | str, *, language: Literal["en", "zh-hans"] | None = None
+    ) -> Download:
+        """Download the invoice's lines as CSV.
+
+        ``language``: That of Accept-Language by default.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.download(
+            Call("GET", path("invoices", invoice_id, "lines.csv"), query={"language": language})
+        )
+
+    def list_lines_events(
+        self,
+        invoice_id: UUID | str,
+        number: int,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Pages[LineEvent]:
+        """List the events of the hours a line was billed for, in order of use.
+
+        ``cursor``: What the page before gave as its next.
+        ``limit``: How many rows at most.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.pages(
+            LineEvent,
+            Call(
+                "GET",
+                path("invoices", invoice_id, "lines", number, "events"),
+                query={"limit": limit},
+            ),
+            cursor,
+        )

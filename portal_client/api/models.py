@@ -1,0 +1,96 @@
+"""Everything that is sent and given.
+
+Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
+"""
+
+from portal_client.api.appliances import Appliance, ApplianceSheet, Fit, FitStep
+from portal_client.api.audit import AuditEntry
+from portal_client.api.contracts import Contract, Term
+from portal_client.api.credit_notes import CreditNote
+from portal_client.api.credits import Credit
+from portal_client.api.deployments import Deployment
+from portal_client.api.fapiao import Fapiao, FapiaoLine, FapiaoSheet
+from portal_client.api.invoices import Invoice, InvoiceSheet, Line, LineEvent, Use
+from portal_client.api.keys import Key, NewKey, Scopes
+from portal_client.api.members import Member
+from portal_client.api.notices import Notice
+from portal_client.api.offers import Offer, Offers, RefusedPool
+from portal_client.api.organisation import Organisation
+from portal_client.api.pools import Chip, Pool, PoolAvailability, Step
+from portal_client.api.prices import Price
+from portal_client.api.projects import Project
+from portal_client.api.reservations import Reservation
+from portal_client.api.shared import Delivery, Tier
+from portal_client.api.standing import Deadlines, Standing
+from portal_client.api.usage import (
+    CountedEvent,
+    EventDataInput,
+    EventInput,
+    EventResult,
+    Receipt,
+    Specversion,
+    UsageSum,
+)
+from portal_client.api.voucher_applications import Application
+from portal_client.api.voucher_schemes import Scheme
+from portal_client.api.vouchers import Voucher
+from portal_client.api.wallet import Wallet
+from portal_client.api.webhook_deliveries import Attempt, DeliveryDetail
+from portal_client.api.webhooks import NewWebhook, Resent, Webhook
+
+__all__ = [
+    "Appliance",
+    "ApplianceSheet",
+    "Application",
+    "Attempt",
+    "AuditEntry",
+    "Chip",
+    "Contract",
+    "CountedEvent",
+    "Credit",
+    "CreditNote",
+    "Deadlines",
+    "Delivery",
+    "DeliveryDetail",
+    "Deployment",
+    "EventDataInput",
+    "EventInput",
+    "EventResult",
+    "Fapiao",
+    "FapiaoLine",
+    "FapiaoSheet",
+    "Fit",
+    "FitStep",
+    "Invoice",
+    "InvoiceSheet",
+    "Key",
+    "Line",
+    "LineEvent",
+    "Member",
+    "NewKey",
+    "NewWebhook",
+    "Notice",
+    "Offer",
+    "Offers",
+    "Organisation",
+    "Pool",
+    "PoolAvailability",
+    "Price",
+    "Project",
+    "Receipt",
+    "RefusedPool",
+    "Resent",
+    "Reservation",
+    "Scheme",
+    "Scopes",
+    "Specversion",
+    "Standing",
+    "Step",
+    "Term",
+    "Tier",
+    "UsageSum",
+    "Use",
+    "Voucher",
+    "Wallet",
+    "Webhook",
+]

@@ -1,0 +1,1 @@
+"""portalctl: the client at a terminal."""

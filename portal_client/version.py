@@ -1,0 +1,3 @@
+"""Which client this is."""
+
+VERSION = "0.1.0"
