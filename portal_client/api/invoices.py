@@ -106,7 +106,10 @@ class LineEvent:
     source: str
     subject: str
     time: datetime
+    # Of a correction, the difference it makes.
     quantity: int
+    # usage, correct or void.
+    kind: str
     received_at: datetime
 
 

@@ -26,6 +26,7 @@ Scopes = Literal[
     "billing:funds:hold",
     "billing:invoice:read",
     "billing:price:read",
+    "billing:usage:correct",
     "billing:usage:ingest",
     "billing:usage:read",
     "billing:voucher:apply",
