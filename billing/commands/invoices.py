@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.commands.accrual import refresh_unbilled
 from billing.commands.credits import apply_credits
+from billing.commands.due_dates import due_of
 from billing.commands.invoice_rows import (
     HASH_VERSION,
     charge_rows,
@@ -159,8 +160,10 @@ def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> In
     )
     charges, segments = charge_rows(invoice, billed)
     lines = line_rows(invoice, charges, billed)
+    due = due_of(invoice, now)
     invoice.content_hash = content_hash(invoice, lines)
     invoice.save(force_insert=True)
+    due.save(force_insert=True)
     Charge.objects.bulk_create(charges.values())
     ChargeSegment.objects.bulk_create(segments)
     InvoiceLine.objects.bulk_create(lines)

@@ -1,5 +1,6 @@
 """Credits as people and programs read them: what is left, until when, and what each paid for."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from django.utils.functional import Promise
 
 from billing import meters
 from billing.credit_days import days_left, last_day
+from billing.documents import CreditPart
 from billing.models import (
     CreditKind,
     CreditLot,
@@ -178,8 +180,39 @@ def uses_of(tenant_id: UUID, invoice_id: UUID) -> tuple[UseRow, ...]:
     )
 
 
-def credits_by_line(invoice_id: UUID) -> dict[UUID, Decimal]:
-    """What vouchers and promotional credit paid of each line of an invoice; one statement."""
-    uses = CreditUse.objects.filter(invoice_line__invoice_id=invoice_id)
-    paid = uses.exclude(lot__kind=CreditKind.PACKAGE).exclude(kind=UseKind.CLAIM)
-    return dict(paid.values_list("invoice_line_id").annotate(amount=Sum("amount")))
+def credit_part(lot: CreditLot, amount: Decimal) -> CreditPart:
+    """What one credit does for one line, as documents say it."""
+    meter = meters.declared().get(lot.meter)
+    return CreditPart(
+        kind=lot.kind,
+        code=lot.code,
+        title=lot.title,
+        amount=_shown(amount, meter.display_divisor if meter is not None else 1),
+        unit=meter.display_unit if meter is not None else "",
+    )
+
+
+def credits_of_lines(invoice_id: UUID) -> dict[UUID, tuple[CreditPart, ...]]:
+    """What credits did for each line of an invoice, in their order; one statement.
+
+    What was given back is taken off. Claims are asked of the city and pay nothing here, nor does
+    lowering one give anything back.
+    """
+    uses = (
+        CreditUse.objects.filter(invoice_line__invoice_id=invoice_id)
+        .exclude(kind=UseKind.CLAIM)
+        .exclude(restores__kind=UseKind.CLAIM)
+        .select_related("lot")
+        .order_by("sequence", "pk")
+    )
+    lots: dict[tuple[UUID, UUID], CreditLot] = {}
+    sums: dict[tuple[UUID, UUID], Decimal] = defaultdict(Decimal)
+    for use in uses:
+        lots[use.invoice_line_id, use.lot_id] = use.lot
+        sums[use.invoice_line_id, use.lot_id] += use.amount
+    parts: dict[UUID, tuple[CreditPart, ...]] = {}
+    for (line_id, lot_id), amount in sums.items():
+        if amount:
+            part = credit_part(lots[line_id, lot_id], amount)
+            parts[line_id] = (*parts.get(line_id, ()), part)
+    return parts
