@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from billing.models import Contract, ContractState
+
 TO_ACCRUE = """
 SELECT tenant.id FROM tenants_organisation tenant
 LEFT JOIN billing_account account ON account.tenant_id = tenant.id
@@ -81,3 +83,9 @@ def tenants_to_reassess(now: datetime) -> tuple[UUID, ...]:
     with connection.cursor() as cursor:
         cursor.execute(TO_REASSESS, {"now": now})
         return tuple(tenant_id for (tenant_id,) in cursor.fetchall())
+
+
+def contracts_run_out(now: datetime) -> tuple[tuple[UUID, UUID], ...]:
+    """(tenant, contract) of active contracts whose agreed time is over; needs operator scope."""
+    active = Contract.objects.filter(state=ContractState.ACTIVE, ends_at__lte=now)
+    return tuple(active.order_by("ends_at", "pk").values_list("tenant_id", "pk"))
