@@ -35,7 +35,7 @@ COLUMNS = (
 )
 # What documents that show credits say besides; the last column is the summary's alone, so that the
 # other columns still add up to the lines.
-CREDIT_COLUMNS = ("credits", "payable", "credit_list", "summary_amount")
+CREDIT_COLUMNS = ("credits", "payable", "credit_list", "payment_due", "summary_amount")
 # A spreadsheet computes a cell that starts with one of these; an apostrophe makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -49,10 +49,15 @@ def escaped(text: str) -> str:
 def invoice_csv(invoice: InvoiceDetail, language: str) -> bytes:
     """The invoice's lines with a heading, in UTF-8 with a mark that spreadsheets know it by.
 
-    Below the lines stand what was charged, what each credit did, and what is left to pay.
+    Where what is open is not all of the lines, there stand below them what was charged, what each
+    credit did, what was paid, and what is left to pay.
     """
     if not invoice.shows_credits:
-        return _csv(invoice.number, invoice.currency, invoice.lines, language)
+        return _csv(Table(invoice.number, invoice.currency, COLUMNS), invoice.lines, language)
+    columns = (*COLUMNS, *CREDIT_COLUMNS)
+    table = Table(invoice.number, invoice.currency, columns, _time(invoice.due_at))
+    if not invoice.credit_parts and invoice.due == invoice.gross:
+        return _csv(table, invoice.lines, language)
     summary = [Summed("gross_total", invoice.gross), *_credits(invoice.credit_parts)]
     summary += [Summed("payable", invoice.payable), Summed("paid", -invoice.paid_from_wallet)]
     if invoice.credited:
@@ -60,15 +65,27 @@ def invoice_csv(invoice: InvoiceDetail, language: str) -> bytes:
     if invoice.to_wallet:
         summary.append(Summed("to_wallet", invoice.to_wallet))
     summary.append(Summed("open", invoice.due))
-    summary.append(Summed("payment_due", _time(invoice.due_at)))
-    return _csv(invoice.number, invoice.currency, invoice.lines, language, summary)
+    return _csv(table, invoice.lines, language, summary)
 
 
 def draft_csv(draft: DraftDetail, language: str) -> bytes:
     """The same of what stands on no invoice yet; the number is left out."""
+    table = Table("", draft.currency, (*COLUMNS, *CREDIT_COLUMNS))
+    if not draft.credit_parts:
+        return _csv(table, draft.lines, language)
     summary = [Summed("gross_total", draft.gross), *_credits(draft.credit_parts)]
     summary.append(Summed("payable", draft.payable))
-    return _csv("", draft.currency, draft.lines, language, summary)
+    return _csv(table, draft.lines, language, summary)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What all rows of a file share; a draft has neither number nor due date."""
+
+    number: str
+    currency: str
+    columns: tuple[str, ...]
+    due: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,7 @@ class Summed:
     """One row below the lines; ``said`` is what stands beside its name."""
 
     name: str
-    amount: Decimal | str
+    amount: Decimal
     said: str = ""
     unit: str | Promise = ""
 
@@ -95,20 +112,15 @@ def _credits(parts: Iterable[CreditPart]) -> list[Summed]:
 
 
 def _csv(
-    number: str,
-    currency: str,
-    lines: Sequence[LineDetail],
-    language: str,
-    summary: Sequence[Summed] = (),
+    table: Table, lines: Sequence[LineDetail], language: str, summary: Sequence[Summed] = ()
 ) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    columns = (*COLUMNS, *CREDIT_COLUMNS) if summary else COLUMNS
-    writer.writerow([word(column, language) for column in columns])
+    writer.writerow([word(column, language) for column in table.columns])
     for line in lines:
         described = " · ".join((line.title(language), *(value for _, value in line.dimensions)))
         cells = (
-            number,
+            table.number,
             str(line.position),
             line.meter,
             line.sku,
@@ -121,19 +133,19 @@ def _csv(
             f"{line.amount.normalize():f}",
             unit(line.display_unit, language),
             f"{line.price_per_unit.normalize():f}",
-            currency,
+            table.currency,
             f"{line.net:.2f}",
             f"{line.tax_rate.normalize():f}",
             f"{line.tax:.2f}",
             f"{line.gross:.2f}",
         )
-        if not summary:
+        if table.columns == COLUMNS:
             writer.writerow([escaped(cell) for cell in cells])
             continue
-        paid = (f"{line.credits:.2f}", f"{line.payable:.2f}", _used(line, language), "")
-        writer.writerow(_escaped(columns, (*cells, *paid)))
+        paid = (f"{line.credits:.2f}", f"{line.payable:.2f}", _used(line, language), table.due, "")
+        writer.writerow(_escaped(table.columns, (*cells, *paid)))
     for row in summary:
-        writer.writerow(_escaped(columns, _summed(columns, row, number, currency, language)))
+        writer.writerow(_escaped(table.columns, _summed(table, row, language)))
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
@@ -151,22 +163,16 @@ def _amount(part: CreditPart, language: str) -> str:
     return f"{part.amount:.2f}"
 
 
-def _summed(
-    columns: Sequence[str], row: Summed, number: str, currency: str, language: str
-) -> list[str]:
-    if isinstance(row.amount, str):
-        amount = row.amount
-    else:
-        amount = f"{row.amount.normalize():f}" if row.unit else f"{row.amount:.2f}"
-    is_money = isinstance(row.amount, Decimal) and not row.unit
+def _summed(table: Table, row: Summed, language: str) -> list[str]:
     said = {
-        "number": number,
+        "number": table.number,
         "description": " ".join(filter(None, (word(row.name, language), row.said))),
         "unit": unit(row.unit, language) if row.unit else "",
-        "currency": currency if is_money else "",
-        "summary_amount": amount,
+        "currency": "" if row.unit else table.currency,
+        "payment_due": table.due,
+        "summary_amount": f"{row.amount.normalize():f}" if row.unit else f"{row.amount:.2f}",
     }
-    return [said.get(column, "") for column in columns]
+    return [said.get(column, "") for column in table.columns]
 
 
 # Figures of our own making are never formulas, so that -1.00 stays a number.

@@ -118,8 +118,8 @@ def test_a_csv_ends_with_the_way_from_the_total_to_what_is_left_to_pay() -> None
         ("Credited", "-1000.00", ""),
         ("Paid back into the wallet", "400.00", ""),
         ("Still open", "5908.45", ""),
-        ("Payment due", "2026-12-16T06:00:00+08:00", ""),
     ]
+    assert {row["Payment due"] for row in summary} == {"2026-12-16T06:00:00+08:00"}
     # The columns of the lines still add up to the lines.
     assert {row["Total"] for row in summary} == {""}
     chinese = table(invoice_csv(credited_invoice(), "zh-hans"))[3:]
@@ -133,7 +133,17 @@ def test_a_csv_ends_with_the_way_from_the_total_to_what_is_left_to_pay() -> None
         "已冲减",
         "退回钱包",
         "尚未支付",
-        "付款期限",
+    ]
+
+
+def test_a_csv_of_an_invoice_of_which_all_is_open_has_nothing_to_sum_up() -> None:
+    plain = sample_invoice()
+    whole = replace(plain, form=3, paid=Decimal(0), due=plain.gross)
+    rows = table(invoice_csv(whole, "en"))
+    assert [(row["Left to pay"], row["Payment due"]) for row in rows] == [
+        ("4710.85", "2026-12-16T06:00:00+08:00"),
+        ("4710.85", "2026-12-16T06:00:00+08:00"),
+        ("0.00", "2026-12-16T06:00:00+08:00"),
     ]
 
 
