@@ -137,8 +137,9 @@ def oddities(drafted: Draft, last: Decimal | None) -> list[str]:
     found = []
     if drafted.unpriced:
         found.append("unpriced")
-    amounts = [*drafted.lines, *drafted.adjustments]
-    if drafted.gross < 0 or any(one.gross < 0 for one in amounts):
+    amounts = [line.gross for line in drafted.lines]
+    amounts += [fact.gross for fact in drafted.adjustments]
+    if drafted.gross < 0 or any(gross < 0 for gross in amounts):
         found.append("negative")
     if last is None:
         found.append("first")
