@@ -29,9 +29,10 @@ from billing.models import (
     VoucherCap,
     VoucherScheme,
 )
+from billing.queries.credits import credit_page
 from billing.queries.invoices import invoice_detail, unbilled
 from tenants.models import AuditEntry, Notice, Organisation
-from tenants.permissions import SYSTEM, Actor, PermissionRefused
+from tenants.permissions import MEMBER_ROLES, SYSTEM, Actor, ActorKind, PermissionRefused
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.shorthand import broken, ingest, issue
 from tests.billing.test_price_drafts import ANNA, BORIS
@@ -271,8 +272,11 @@ def test_a_proposed_credit_pays_nothing_until_somebody_else_agrees(
     lot = proposed(alice)
     assert (lot.state, lot.proposed_by_id, lot.created_by) == ("proposed", ANNA.id, ANNA.name)
     ingest(alice, make.cards("c1", HUNDRED_HOURS))
+    member = Actor(ActorKind.MEMBER, None, "finance", alice.pk, MEMBER_ROLES["finance"])
     with tenant_scope(alice.pk):
         assert unbilled(tenant_id=alice.pk, until=make.NOW).credits == 0
+        # What is only proposed is the centre's own business.
+        assert credit_page(actor=member, tenant_id=alice.pk, now=make.NOW).items == ()
     for actor in (ANNA, SYSTEM):
         with pytest.raises(FourEyesRequired):
             agree(lot, actor)
