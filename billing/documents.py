@@ -1,7 +1,7 @@
 """What an invoice says, as plain values: what consoles show and the document adapters print."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -9,6 +9,39 @@ from uuid import UUID
 from django.utils.functional import Promise
 
 SIX_PLACES = Decimal("0.000001")
+
+
+# Invoices of this version and later say on paper what credits paid and when they are due; what was
+# issued before is printed as it always was.
+SHOWS_CREDITS_FROM = 3
+
+
+@dataclass(frozen=True)
+class CreditPart:
+    """What one voucher, promotional credit or package did for a line, less what was given back.
+
+    Units: money with tax; a package's in ``unit``, which is empty for money.
+    """
+
+    kind: str
+    code: str
+    title: str
+    amount: Decimal
+    unit: str | Promise = ""
+
+    @property
+    def is_package(self) -> bool:
+        return self.kind == "package"
+
+
+def summed(parts: Iterable[CreditPart]) -> tuple[CreditPart, ...]:
+    """One part for each credit: packages first, as they come before money, then by first use."""
+    by_code: dict[str, CreditPart] = {}
+    for part in parts:
+        known = by_code.get(part.code)
+        amount = part.amount if known is None else known.amount + part.amount
+        by_code[part.code] = replace(part, amount=amount)
+    return tuple(sorted(by_code.values(), key=lambda part: not part.is_package))
 
 
 @dataclass(frozen=True)
@@ -47,6 +80,7 @@ class LineDetail:
     gross: Decimal
     # What vouchers and promotional credit pay of it; what packages cover is a line of its own.
     credits: Decimal = Decimal(0)
+    credit_parts: tuple[CreditPart, ...] = ()
 
     @property
     def payable(self) -> Decimal:
@@ -75,7 +109,8 @@ class InvoiceDetail:
     """An issued invoice with its lines.
 
     Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, and ``due`` what
-    is still to be paid.
+    is still to be paid. ``form`` is the version the invoice was issued in, which says what its
+    documents show.
     """
 
     id: UUID
@@ -95,9 +130,20 @@ class InvoiceDetail:
     paid: Decimal
     credited: Decimal
     due: Decimal
+    due_at: datetime
+    form: int
     content_hash: str
     previous_hash: str
     lines: tuple[LineDetail, ...]
+
+    @property
+    def shows_credits(self) -> bool:
+        return self.form >= SHOWS_CREDITS_FROM
+
+    @property
+    def credit_parts(self) -> tuple[CreditPart, ...]:
+        """What each credit did for the invoice as a whole."""
+        return summed(part for line in self.lines for part in line.credit_parts)
 
     @property
     def credits(self) -> Decimal:
@@ -112,6 +158,16 @@ class InvoiceDetail:
     @property
     def paid_from_wallet(self) -> Decimal:
         return self.paid - self.credits
+
+    @property
+    def to_wallet(self) -> Decimal:
+        """What came back to the wallet: paid before it was credited, or of an invoice below zero.
+
+        Shape: gross − credits − paid from the wallet − credited + this is what is due.
+        """
+        if self.gross < 0:
+            return -self.gross
+        return self.credited + self.paid + self.due - self.gross
 
     @property
     def tax_by_rate(self) -> Mapping[Decimal, tuple[Decimal, Decimal]]:
@@ -135,6 +191,11 @@ class DraftDetail:
     gross: Decimal
     lines: tuple[LineDetail, ...]
     unpriced_meters: tuple[str, ...]
+
+    @property
+    def credit_parts(self) -> tuple[CreditPart, ...]:
+        """What each credit would pay."""
+        return summed(part for line in self.lines for part in line.credit_parts)
 
     @property
     def credits(self) -> Decimal:

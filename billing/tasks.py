@@ -9,6 +9,7 @@ from celery import shared_task
 from billing.arrears_tasks import reassess_arrears
 from billing.commands.accrual import accrue as accrue_tenant
 from billing.commands.partitions import prepare_days
+from billing.contract_tasks import end_run_out_contracts
 from billing.credit_tasks import keep_all_credits
 from billing.queries.sweep import tenants_to_accrue
 from billing.run_tasks import run_due, work_run_now
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 # Celery looks for tasks here; those with a module of their own are named with the rest.
 __all__ = [
     "accrue",
+    "end_run_out_contracts",
     "issue_due",
     "keep_all_credits",
     "prepare_event_days",

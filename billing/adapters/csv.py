@@ -2,12 +2,16 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from django.utils.functional import Promise
+
 from billing.adapters.wording import unit, word
-from billing.documents import DraftDetail, InvoiceDetail, LineDetail
+from billing.documents import CreditPart, DraftDetail, InvoiceDetail, LineDetail
 
 COLUMNS = (
     "number",
@@ -29,6 +33,9 @@ COLUMNS = (
     "tax",
     "gross",
 )
+# What documents that show credits say besides; the last column is the summary's alone, so that the
+# other columns still add up to the lines.
+CREDIT_COLUMNS = ("credits", "payable", "credit_list", "payment_due", "summary_amount")
 # A spreadsheet computes a cell that starts with one of these; an apostrophe makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -40,23 +47,80 @@ def escaped(text: str) -> str:
 
 
 def invoice_csv(invoice: InvoiceDetail, language: str) -> bytes:
-    """The invoice's lines with a heading, in UTF-8 with a mark that spreadsheets know it by."""
-    return _csv(invoice.number, invoice.currency, invoice.lines, language)
+    """The invoice's lines with a heading, in UTF-8 with a mark that spreadsheets know it by.
+
+    Where what is open is not all of the lines, there stand below them what was charged, what each
+    credit did, what was paid, and what is left to pay.
+    """
+    if not invoice.shows_credits:
+        return _csv(Table(invoice.number, invoice.currency, COLUMNS), invoice.lines, language)
+    columns = (*COLUMNS, *CREDIT_COLUMNS)
+    table = Table(invoice.number, invoice.currency, columns, _time(invoice.due_at))
+    if not invoice.credit_parts and invoice.due == invoice.gross:
+        return _csv(table, invoice.lines, language)
+    summary = [Summed("gross_total", invoice.gross), *_credits(invoice.credit_parts)]
+    summary += [Summed("payable", invoice.payable), Summed("paid", -invoice.paid_from_wallet)]
+    if invoice.credited:
+        summary.append(Summed("credited_so_far", -invoice.credited))
+    if invoice.to_wallet:
+        summary.append(Summed("to_wallet", invoice.to_wallet))
+    summary.append(Summed("open", invoice.due))
+    return _csv(table, invoice.lines, language, summary)
 
 
 def draft_csv(draft: DraftDetail, language: str) -> bytes:
     """The same of what stands on no invoice yet; the number is left out."""
-    return _csv("", draft.currency, draft.lines, language)
+    table = Table("", draft.currency, (*COLUMNS, *CREDIT_COLUMNS))
+    if not draft.credit_parts:
+        return _csv(table, draft.lines, language)
+    summary = [Summed("gross_total", draft.gross), *_credits(draft.credit_parts)]
+    summary.append(Summed("payable", draft.payable))
+    return _csv(table, draft.lines, language, summary)
 
 
-def _csv(number: str, currency: str, lines: Sequence[LineDetail], language: str) -> bytes:
+@dataclass(frozen=True)
+class Table:
+    """What all rows of a file share; a draft has neither number nor due date."""
+
+    number: str
+    currency: str
+    columns: tuple[str, ...]
+    due: str = ""
+
+
+@dataclass(frozen=True)
+class Summed:
+    """One row below the lines; ``said`` is what stands beside its name."""
+
+    name: str
+    amount: Decimal
+    said: str = ""
+    unit: str | Promise = ""
+
+
+def _credits(parts: Iterable[CreditPart]) -> list[Summed]:
+    """Money is taken off; what packages covered is a quantity and no money."""
+    return [
+        Summed(
+            f"credit_{part.kind}",
+            part.amount if part.is_package else -part.amount,
+            f"{part.code} {part.title}".strip(),
+            part.unit,
+        )
+        for part in parts
+    ]
+
+
+def _csv(
+    table: Table, lines: Sequence[LineDetail], language: str, summary: Sequence[Summed] = ()
+) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow([word(column, language) for column in COLUMNS])
+    writer.writerow([word(column, language) for column in table.columns])
     for line in lines:
         described = " · ".join((line.title(language), *(value for _, value in line.dimensions)))
         cells = (
-            number,
+            table.number,
             str(line.position),
             line.meter,
             line.sku,
@@ -69,14 +133,60 @@ def _csv(number: str, currency: str, lines: Sequence[LineDetail], language: str)
             f"{line.amount.normalize():f}",
             unit(line.display_unit, language),
             f"{line.price_per_unit.normalize():f}",
-            currency,
+            table.currency,
             f"{line.net:.2f}",
             f"{line.tax_rate.normalize():f}",
             f"{line.tax:.2f}",
             f"{line.gross:.2f}",
         )
-        writer.writerow([escaped(cell) for cell in cells])
+        if table.columns == COLUMNS:
+            writer.writerow([escaped(cell) for cell in cells])
+            continue
+        paid = (f"{line.credits:.2f}", f"{line.payable:.2f}", _used(line, language), table.due, "")
+        writer.writerow(_escaped(table.columns, (*cells, *paid)))
+    for row in summary:
+        writer.writerow(_escaped(table.columns, _summed(table, row, language)))
     return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _used(line: LineDetail, language: str) -> str:
+    """Every credit of a line with what it paid, or how much it covered."""
+    return "; ".join(
+        " ".join((word(f"credit_{part.kind}", language), part.code, _amount(part, language)))
+        for part in line.credit_parts
+    )
+
+
+def _amount(part: CreditPart, language: str) -> str:
+    if part.is_package:
+        return f"{part.amount.normalize():f} {unit(part.unit, language)}"
+    return f"{part.amount:.2f}"
+
+
+def _summed(table: Table, row: Summed, language: str) -> list[str]:
+    said = {
+        "number": table.number,
+        "description": " ".join(filter(None, (word(row.name, language), row.said))),
+        "unit": unit(row.unit, language) if row.unit else "",
+        "currency": "" if row.unit else table.currency,
+        "payment_due": table.due,
+        "summary_amount": f"{row.amount.normalize():f}" if row.unit else f"{row.amount:.2f}",
+    }
+    return [said.get(column, "") for column in table.columns]
+
+
+# Figures of our own making are never formulas, so that -1.00 stays a number.
+FIGURES = frozenset(
+    {"base_quantity", "quantity", "unit_price", "net", "tax", "gross", "credits", "payable"}
+    | {"summary_amount"}
+)
+
+
+def _escaped(columns: Sequence[str], cells: Sequence[str]) -> list[str]:
+    return [
+        cell if column in FIGURES else escaped(cell)
+        for column, cell in zip(columns, cells, strict=True)
+    ]
 
 
 def _time(at: datetime) -> str:

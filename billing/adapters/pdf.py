@@ -15,7 +15,7 @@ import typst
 from fontTools.ttLib import TTFont
 
 from billing.adapters.wording import unit, word, words
-from billing.documents import InvoiceDetail, LineDetail
+from billing.documents import CreditPart, InvoiceDetail, LineDetail
 
 HERE = Path(__file__).parent
 TEMPLATE = HERE / "invoice.typ"
@@ -67,7 +67,11 @@ def _page(invoice: InvoiceDetail, language: str) -> dict[str, object]:
         "buyer_code": invoice.buyer_code,
         "buyer_credit_code": invoice.buyer_credit_code,
         "currency": invoice.currency,
-        "lines": [_line(line, language) for line in invoice.lines],
+        "due": _time(invoice.due_at) if invoice.shows_credits else "",
+        "lines": [
+            _line(line, language, shows_credits=invoice.shows_credits) for line in invoice.lines
+        ],
+        "summary": _summary(invoice, language) if invoice.shows_credits else [],
         "rates": [
             {"rate": _percent(rate), "net": _money(net), "tax": _money(tax)}
             for rate, (net, tax) in sorted(invoice.tax_by_rate.items())
@@ -82,13 +86,49 @@ def _page(invoice: InvoiceDetail, language: str) -> dict[str, object]:
     }
 
 
-def _line(line: LineDetail, language: str) -> dict[str, object]:
+def _summary(invoice: InvoiceDetail, language: str) -> list[dict[str, object]]:
+    """From what was charged to what is left to pay, credit by credit; packages before money."""
+
+    def row(name: str, amount: str, **more: object) -> dict[str, object]:
+        return {"name": name, "amount": amount, "note": "", "strong": False, **more}
+
+    def say(name: str, amount: Decimal, **more: object) -> dict[str, object]:
+        return row(word(name, language), f"{invoice.currency} {_money(amount)}", **more)
+
+    parts = invoice.credit_parts
+    rows = [say("gross_total", invoice.gross, strong=True)]
+    for part in parts:
+        name = printable(f"{word(f'credit_{part.kind}', language)} {part.code}")
+        done = _done(part, language) if part.is_package else f"{invoice.currency} {_off(part)}"
+        rows.append(row(name, done, note=printable(part.title)))
+    if invoice.credits:
+        rows.append(say("payable", invoice.payable))
+    rows.append(say("paid", -invoice.paid_from_wallet))
+    if invoice.credited:
+        rows.append(say("credited_so_far", -invoice.credited))
+    if invoice.to_wallet:
+        rows.append(say("to_wallet", invoice.to_wallet))
+    return [*rows, say("open", invoice.due, strong=True)]
+
+
+def _off(part: CreditPart) -> str:
+    return _money(-part.amount)
+
+
+def _done(part: CreditPart, language: str) -> str:
+    said = {"amount": _grouped(part.amount), "unit": printable(unit(part.unit, language))}
+    return word("covered", language) % said
+
+
+def _line(line: LineDetail, language: str, *, shows_credits: bool) -> dict[str, object]:
     properties = " · ".join(value for _, value in line.dimensions if value)
     notes = [properties]
     if line.project_name:
         notes.append(f"{word('project', language)}: {line.project_name}")
     if line.is_late:
         notes.append(word("late", language))
+    if shows_credits:
+        notes += _credit_notes(line, language)
     return {
         "position": str(line.position),
         "title": printable(line.title(language)),
@@ -103,6 +143,16 @@ def _line(line: LineDetail, language: str) -> dict[str, object]:
         "tax": _money(line.tax),
         "gross": _money(line.gross),
     }
+
+
+def _credit_notes(line: LineDetail, language: str) -> list[str]:
+    notes = []
+    for part in line.credit_parts:
+        done = _done(part, language) if part.is_package else _off(part)
+        notes.append(f"{word(f'credit_{part.kind}', language)} {part.code}: {done}")
+    if line.credits:
+        notes.append(f"{word('payable', language)}: {_money(line.payable)}")
+    return notes
 
 
 def _list_price(line: LineDetail, language: str) -> str:

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DecimalField, F, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Sum
 
 from billing.arrears import (
     COVERED,
@@ -28,13 +27,13 @@ from billing.models import (
     ArrearsMove,
     ArrearsStanding,
     Invoice,
-    InvoiceDue,
     MoveCause,
     SpendSample,
 )
 from billing.notices import OF_STATE
 from billing.queries.arrears import Arrears, as_arrears
 from billing.queries.arrears_terms import TermsInForce, terms_of
+from billing.queries.dues import with_due
 from common.ids import uuid7
 from common.period import HOUR, floor_hour
 from tenants.audit import record
@@ -68,7 +67,6 @@ def reassess(
     account = lock_account(tenant_id)
     account.refresh_from_db()
     terms = terms_of(tenant_id, now)
-    _date_invoices(tenant_id)
     position = _position(account, now)
     assessment = Assessment(position, terms, now, actor, cause)
     row = _standing(tenant_id, now)
@@ -107,31 +105,16 @@ def _standing(tenant_id: UUID, now: datetime) -> ArrearsStanding:
     return row
 
 
-def _date_invoices(tenant_id: UUID) -> None:
-    """Give every invoice its due date by the terms at its issue; most have one already."""
-    missing = list(Invoice.objects.filter(tenant_id=tenant_id, due__isnull=True))
-    for invoice in missing:
-        days = terms_of(tenant_id, invoice.issued_at).figures.payment_days
-        InvoiceDue.objects.create(
-            tenant_id=tenant_id,
-            invoice=invoice,
-            payment_days=days,
-            due_at=invoice.issued_at + timedelta(days=days),
-        )
-
-
 def _position(account: Account, now: datetime) -> Position:
     owed = account.receivable
     funds = account.wallet - owed + account.credit_limit - account.unbilled
     overdue = Decimal(0)
     if owed > 0:
-        paid = Coalesce(Sum("payments__amount"), Decimal(0), output_field=DecimalField())
         due = Invoice.objects.filter(tenant_id=account.tenant_id, due__due_at__lte=now)
-        open_parts = due.annotate(paid=paid).filter(paid__lt=F("gross"))
-        overdue = sum((one.gross - one.paid for one in open_parts), Decimal(0))
+        open_parts = with_due(due).filter(outstanding__gt=Decimal(0))
+        overdue = sum((one.outstanding for one in open_parts), Decimal(0))
     return Position(
         funds=funds,
-        # What a credit note took off an invoice is no longer owed.
         overdue=min(overdue, owed),
         daily_spend=_daily_spend(account, now),
     )

@@ -10,28 +10,24 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from billing import meters
 from billing.commands.accrual import refresh_unbilled
+from billing.commands.contract_faults import period_faults, term_faults
+from billing.contract_notices import ACTIVATED, ENDED, tell
+from billing.four_eyes import author_of, second_person
 from billing.locks import lock_account
 from billing.models import (
     Contract,
     ContractState,
     ContractTerm,
-    TaxRate,
-    TermInterval,
-    TermKind,
 )
 from billing.money import CURRENCY
-from billing.pricing import MODELS, Terms, Tier, terms_faults
+from billing.pricing import Tier
 from billing.pricing.stored import tier_rows
 from billing.queries.contracts import open_from
 from common.errors import DomainError, FieldError, NotFound
 from common.period import floor_hour
 from tenants.audit import record
-from tenants.permissions import Actor, Permission, require
-
-MOST_PERCENT = Decimal(100)
-LARGEST_AMOUNT = Decimal(10) ** 15
+from tenants.permissions import SYSTEM, Actor, Permission, require
 
 
 @dataclass(frozen=True)
@@ -125,14 +121,14 @@ def draft_contract(
     now: datetime,
     currency: str = CURRENCY,
 ) -> Contract:
-    """Open a contract for a tenant; it counts once it is activated.
+    """Open a contract for a tenant; it counts once somebody else has activated it.
 
     Raises: PermissionRefused, CurrencyNotBilled, ContractRefused, ContractNumberTaken.
     """
     require(actor, Permission.CONTRACT_MANAGE, tenant_id)
     if currency != CURRENCY:
         raise CurrencyNotBilled(currency=currency)
-    errors = _period_faults(starts_at, ends_at)
+    errors = period_faults(starts_at, ends_at)
     if not number.strip() or not title.strip():
         errors.append(FieldError("/number", "empty", _("A contract has a number and a title.")))
     if errors:
@@ -146,6 +142,7 @@ def draft_contract(
         starts_at=starts_at,
         ends_at=ends_at,
         currency=currency,
+        authors=_authors(actor),
         drafted_by=actor.name[:200],
         drafted_at=now,
     )
@@ -160,8 +157,8 @@ def add_term(*, actor: Actor, tenant_id: UUID, contract_id: UUID, term: TermLine
     Raises: PermissionRefused, NotFound, ContractNotDraft, ContractRefused.
     """
     require(actor, Permission.CONTRACT_MANAGE, tenant_id)
-    contract = _draft(tenant_id, contract_id)
-    errors = _term_faults(contract, term)
+    contract = _edited(actor, tenant_id, contract_id)
+    errors = term_faults(contract, term)
     if errors:
         raise ContractRefused(errors=errors)
     row = ContractTerm.objects.create(
@@ -193,7 +190,7 @@ def remove_term(*, actor: Actor, tenant_id: UUID, contract_id: UUID, term_id: UU
     Raises: PermissionRefused, NotFound, ContractNotDraft.
     """
     require(actor, Permission.CONTRACT_MANAGE, tenant_id)
-    contract = _draft(tenant_id, contract_id)
+    contract = _edited(actor, tenant_id, contract_id)
     gone, _each = ContractTerm.objects.filter(contract=contract, pk=term_id).delete()
     if gone:
         _told(actor, "changed", contract, removed=str(term_id))
@@ -213,15 +210,16 @@ def discard_contract(*, actor: Actor, tenant_id: UUID, contract_id: UUID) -> Non
 def activate_contract(
     *, actor: Actor, tenant_id: UUID, contract_id: UUID, now: datetime
 ) -> Contract:
-    """Let a contract count from its own hours on, which no invoice has closed.
+    """Let a contract that others wrote count from its own hours on, which no invoice has closed.
 
     Locks: the account, so that no invoice closes these hours meanwhile.
-    Raises: PermissionRefused, NotFound, ContractNotDraft, ContractRefused, PeriodClosed,
-    TermsOverlap, AccountBusy.
+    Raises: PermissionRefused, NotFound, ContractNotDraft, FourEyesRequired, ContractRefused,
+    PeriodClosed, TermsOverlap, AccountBusy.
     """
     require(actor, Permission.CONTRACT_MANAGE, tenant_id)
     lock_account(tenant_id)
     contract = _draft(tenant_id, contract_id)
+    second = second_person(actor, contract.authors)
     starts = list(contract.terms.values_list("starts_at", flat=True))
     if not starts:
         raise ContractRefused(
@@ -232,12 +230,16 @@ def activate_contract(
         raise PeriodClosed
     with _overlap_refused():
         moved = Contract.objects.filter(pk=contract.pk, state=ContractState.DRAFT).update(
-            state=ContractState.ACTIVE, activated_by=actor.name[:200], activated_at=now
+            state=ContractState.ACTIVE,
+            activated_by=actor.name[:200],
+            activated_by_id=second,
+            activated_at=now,
         )
     if not moved:
         raise ContractNotDraft
     refresh_unbilled(tenant_id=tenant_id, now=now)
     _told(actor, "activated", contract)
+    tell(contract, ACTIVATED, now)
     contract.refresh_from_db()
     return contract
 
@@ -276,7 +278,28 @@ def end_contract(
     refresh_unbilled(tenant_id=tenant_id, now=now)
     _told(actor, "ended", contract, ends_at=ends_at.isoformat())
     contract.refresh_from_db()
+    tell(contract, ENDED, now)
     return contract
+
+
+@transaction.atomic
+def end_run_out_contract(*, tenant_id: UUID, contract_id: UUID, now: datetime) -> bool:
+    """End an active contract whose agreed time is over; False where somebody was first.
+
+    Nothing is billed differently: its terms hold for their hours, whenever these are invoiced.
+    Needs operator scope.
+    Idempotent: an ended contract stays as it is.
+    """
+    require(SYSTEM, Permission.CONTRACT_MANAGE, tenant_id)
+    run_out = Contract.objects.filter(
+        tenant_id=tenant_id, pk=contract_id, state=ContractState.ACTIVE, ends_at__lte=now
+    )
+    if not run_out.update(state=ContractState.ENDED, ended_by=SYSTEM.name, ended_at=now):
+        return False
+    contract = Contract.objects.get(pk=contract_id)
+    _told(SYSTEM, "ended", contract, ends_at=contract.ends_at.isoformat())
+    tell(contract, ENDED, now)
+    return True
 
 
 @contextmanager
@@ -298,6 +321,21 @@ def _draft(tenant_id: UUID, contract_id: UUID) -> Contract:
     return contract
 
 
+def _authors(actor: Actor) -> list[UUID]:
+    author = author_of(actor)
+    return [] if author is None else [author]
+
+
+def _edited(actor: Actor, tenant_id: UUID, contract_id: UUID) -> Contract:
+    """The draft under lock, with the actor among those who wrote it."""
+    contract = _draft(tenant_id, contract_id)
+    missing = [author for author in _authors(actor) if author not in contract.authors]
+    if missing:
+        contract.authors = [*contract.authors, *missing]
+        contract.save(update_fields=["authors"])
+    return contract
+
+
 def _locked(tenant_id: UUID, contract_id: UUID) -> Contract:
     found = Contract.objects.select_for_update(of=("self",)).filter(
         pk=contract_id, tenant_id=tenant_id
@@ -306,79 +344,6 @@ def _locked(tenant_id: UUID, contract_id: UUID) -> Contract:
     if contract is None:
         raise NotFound
     return contract
-
-
-def _period_faults(starts_at: datetime, ends_at: datetime) -> list[FieldError]:
-    errors = []
-    for name, at in (("starts_at", starts_at), ("ends_at", ends_at)):
-        if at != floor_hour(at):
-            errors.append(FieldError(f"/{name}", "not_whole_hour", _("Give a whole hour.")))
-    if ends_at <= starts_at:
-        errors.append(FieldError("/ends_at", "order", _("The end is after the start.")))
-    return errors
-
-
-def _term_faults(contract: Contract, term: TermLine) -> list[FieldError]:
-    errors = _period_faults(term.starts_at, term.ends_at)
-    if term.starts_at < contract.starts_at or term.ends_at > contract.ends_at:
-        errors.append(FieldError("/starts_at", "outside", _("A term lies within its contract.")))
-    if term.kind in (TermKind.DISCOUNT, TermKind.PRICE):
-        errors.extend(_subject_faults(term))
-        errors.extend(
-            _discount_faults(term) if term.kind == TermKind.DISCOUNT else _price_faults(term)
-        )
-    elif term.kind in (TermKind.MINIMUM, TermKind.COMMITMENT):
-        errors.extend(_amount_faults(term))
-    else:
-        errors.append(FieldError("/kind", "kind", _("There is no such kind of term.")))
-    return errors
-
-
-def _subject_faults(term: TermLine) -> list[FieldError]:
-    known = meters.declared().get(term.meter)
-    if term.meter and known is None:
-        return [FieldError("/meter", "meter", _("There is no such meter."))]
-    if term.match and (known is None or not set(term.match) <= set(known.dimensions)):
-        return [FieldError("/match", "match", _("The meter has no such property."))]
-    return []
-
-
-def _discount_faults(term: TermLine) -> list[FieldError]:
-    percent = term.discount_percent
-    if percent is None or not percent.is_finite() or not 0 < percent <= MOST_PERCENT:
-        text = _("A discount is more than 0 and at most 100 per cent.")
-        return [FieldError("/discount_percent", "percent", text)]
-    return []
-
-
-def _price_faults(term: TermLine) -> list[FieldError]:
-    if not term.sku and not term.meter:
-        text = _("A fixed price is for a SKU or a meter.")
-        return [FieldError("/sku", "subject", text)]
-    if term.model not in MODELS or term.model == "spot":
-        return [FieldError("/model", "model", _("There is no such price model."))]
-    if term.unit_price is None or term.unit_quantity is None:
-        return [FieldError("/unit_price", "amount", _("A price is zero or more, per unit."))]
-    terms = Terms(term.unit_price, term.unit_quantity, term.tiers)
-    return [
-        FieldError(f"/{name}", code, sentence)
-        for name, code, sentence in terms_faults(term.model, terms)
-    ]
-
-
-def _amount_faults(term: TermLine) -> list[FieldError]:
-    amount = term.amount
-    errors = []
-    if amount is None or not amount.is_finite() or not 0 < amount < LARGEST_AMOUNT:
-        errors.append(FieldError("/amount", "amount", _("An agreed amount is more than zero.")))
-    if term.interval not in TermInterval.values or (
-        term.kind == TermKind.MINIMUM and term.interval != TermInterval.MONTH
-    ):
-        text = _("A minimum is for each month; committed spend is for each month or all of it.")
-        errors.append(FieldError("/interval", "interval", text))
-    if not TaxRate.objects.filter(tax_code=term.tax_code).exists():
-        errors.append(FieldError("/tax_code", "tax_code", _("There is no such tax code.")))
-    return errors
 
 
 def _told(actor: Actor, verb: str, contract: Contract, **detail: object) -> None:

@@ -75,13 +75,17 @@ def open_dispute(
 
 
 @transaction.atomic
-def withdraw_dispute(*, actor: Actor, tenant_id: UUID, dispute_id: UUID, now: datetime) -> None:
+def withdraw_dispute(
+    *, actor: Actor, tenant_id: UUID, invoice_id: UUID, dispute_id: UUID, now: datetime
+) -> Dispute:
     """Take an objection back. Raises: PermissionRefused, NotFound, DisputeAnswered."""
     require(actor, Permission.DISPUTE_OPEN, tenant_id)
-    dispute = Dispute.objects.filter(tenant_id=tenant_id, pk=dispute_id).first()
+    own = Dispute.objects.filter(tenant_id=tenant_id, invoice_line__invoice_id=invoice_id)
+    dispute = own.select_related("invoice_line").filter(pk=dispute_id).first()
     if dispute is None:
         raise NotFound
     _close(actor, dispute, DisputeState.WITHDRAWN, "", None, now)
+    return own.select_related("invoice_line").get(pk=dispute_id)
 
 
 @transaction.atomic

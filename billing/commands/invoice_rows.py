@@ -159,7 +159,8 @@ HASHED_FIELDS = (
     "seller_credit_code",
     "issued_at",
 )
-HASH_VERSION = 2
+# Version 3 says when the invoice is due, and its documents show the credits that paid for it.
+HASH_VERSION = 3
 _LINE_FIELDS_V1 = (
     "position",
     "meter",
@@ -178,18 +179,23 @@ _LINE_FIELDS_V1 = (
     "tax",
     "gross",
 )
+_LINE_FIELDS_V2 = (*_LINE_FIELDS_V1, "kind", "portion", "priced_quantity", "list_unit_price")
 # Old invoices keep the fields they were hashed with, so that their chain stays checkable.
 HASHED_LINE_FIELDS = {
     1: _LINE_FIELDS_V1,
-    2: (*_LINE_FIELDS_V1, "kind", "portion", "priced_quantity", "list_unit_price"),
+    2: _LINE_FIELDS_V2,
+    3: _LINE_FIELDS_V2,
 }
 
 
 def content_hash(invoice: Invoice, lines: Sequence[InvoiceLine]) -> str:
     """SHA-256 of everything an invoice says, chained to the one issued before it."""
     line_fields = HASHED_LINE_FIELDS[invoice.hash_version]
+    head = [_said(getattr(invoice, name)) for name in HASHED_FIELDS]
+    if invoice.hash_version >= 3:
+        head.append(_said(invoice.due.due_at))
     said = [
-        [_said(getattr(invoice, name)) for name in HASHED_FIELDS],
+        head,
         *[[_said(getattr(line, name)) for name in line_fields] for line in lines],
     ]
     canonical = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.commands.accrual import refresh_unbilled
 from billing.commands.credits import apply_credits
+from billing.commands.due_dates import due_of
 from billing.commands.invoice_rows import (
     HASH_VERSION,
     charge_rows,
@@ -80,7 +81,8 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
 
     The invoice closes every billing period that begins before ``until``, and cuts the last one
     where it ends later. Usage of earlier periods that came in late gets lines of its own with its
-    own service period. An invoice below zero, of use taken back, is paid into the wallet.
+    own service period. Adjustments that wait stand on it, and make one by themselves. An invoice
+    below zero, of use taken back or of an adjustment, is paid into the wallet.
     Locks: the account, the tenant's billing periods, then the number's counter.
     Raises: PermissionRefused, AccountBusy, InvoicePeriodRefused, NothingToInvoice, UsageUnpriced.
     """
@@ -88,6 +90,7 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
 
     lock_account(tenant_id)
     _open_agreed_months(tenant_id, until)
+    _open_adjusted_month(tenant_id, until)
     periods = periods_to_close(tenant_id, until)
     if until > now:
         raise InvoicePeriodRefused
@@ -131,6 +134,13 @@ def _open_agreed_months(tenant_id: UUID, until: datetime) -> None:
         open_periods(tenant_id, min(begun), until - timedelta(hours=1))
 
 
+def _open_adjusted_month(tenant_id: UUID, until: datetime) -> None:
+    """Have a period for adjustments that wait, also where nothing was used."""
+    if Adjustment.objects.filter(tenant_id=tenant_id, state=AdjustmentState.APPROVED).exists():
+        last = until - timedelta(hours=1)
+        open_periods(tenant_id, last, last)
+
+
 def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> Invoice:
     """Freeze the draft: nobody can add to its periods while they are locked."""
     buyer = Organisation.objects.get(pk=tenant_id)
@@ -159,8 +169,10 @@ def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> In
     )
     charges, segments = charge_rows(invoice, billed)
     lines = line_rows(invoice, charges, billed)
+    due = due_of(invoice, now)
     invoice.content_hash = content_hash(invoice, lines)
     invoice.save(force_insert=True)
+    due.save(force_insert=True)
     Charge.objects.bulk_create(charges.values())
     ChargeSegment.objects.bulk_create(segments)
     InvoiceLine.objects.bulk_create(lines)

@@ -9,11 +9,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.prices import (
-    FourEyesRequired,
     PriceListRefused,
     serialise_publishing,
     write_lines,
 )
+from billing.four_eyes import FourEyesRequired
 from billing.models import Price, PriceVersion, VersionState
 from billing.queries.price_faults import PriceLine, line_faults, naming_faults, time_faults
 from billing.queries.price_lines import lines_of

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
+from billing.four_eyes import FourEyesRequired
 from billing.models import Price, PriceVersion, TaxRate, VersionState
 from billing.pricing.stored import tier_rows
 from billing.queries.price_faults import PriceLine, line_faults, time_faults
@@ -21,14 +22,6 @@ class PriceListRefused(DomainError):
     code = "price_list_refused"
     status = 422
     message = _("The price list cannot be published as it is.")
-
-
-class FourEyesRequired(DomainError):
-    """Whoever wrote something that costs money does not put it in force."""
-
-    code = "four_eyes_required"
-    status = 409
-    message = _("Somebody else must look at this and publish it: you have changed it yourself.")
 
 
 @transaction.atomic

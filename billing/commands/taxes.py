@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from billing.commands.prices import FourEyesRequired, serialise_publishing
+from billing.commands.prices import serialise_publishing
+from billing.four_eyes import FourEyesRequired
 from billing.models import TaxChange, TaxChangeState, TaxRate
 from common.errors import DomainError, FieldError, NotFound
 from common.period import floor_hour

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from django.contrib.postgres.fields import DateTimeRangeField
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -38,7 +38,10 @@ class Contract(TenantOwned):
     ends_at = models.DateTimeField()
     drafted_by = models.CharField(max_length=200)
     drafted_at = models.DateTimeField()
+    # Everybody who changed the draft; none of them activates it.
+    authors = ArrayField(models.UUIDField(), default=list, blank=True)
     activated_by = models.CharField(max_length=200, blank=True)
+    activated_by_id = models.UUIDField(null=True)
     activated_at = models.DateTimeField(null=True)
     ended_by = models.CharField(max_length=200, blank=True)
     ended_at = models.DateTimeField(null=True)

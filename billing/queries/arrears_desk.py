@@ -52,7 +52,6 @@ class Debtor:
     ageing: Ageing
 
 
-# An invoice not yet assessed has no due date; it is counted as not due until it has.
 DEBTORS = """
 SELECT tenant.id, tenant.code, tenant.name,
     coalesce(terms.tier_id, (SELECT code FROM billing_arrearstier WHERE is_default), ''),
@@ -71,7 +70,7 @@ LEFT JOIN billing_arrearsstanding standing ON standing.tenant_id = tenant.id
 LEFT JOIN LATERAL (
     SELECT invoice.gross - settled.amount AS open, %(now)s - due.due_at AS age
     FROM billing_invoice invoice
-    LEFT JOIN billing_invoicedue due ON due.invoice_id = invoice.id
+    JOIN billing_invoicedue due ON due.invoice_id = invoice.id
     LEFT JOIN LATERAL (
         -- What was paid, and what credit notes took off before it was.
         SELECT coalesce((

@@ -15,6 +15,7 @@ from billing.models import (
     CreditNoteLine,
     Dispute,
     DisputeState,
+    Invoice,
     TaxRate,
 )
 from billing.queries.invoices import issued_line
@@ -137,6 +138,25 @@ def disputes_of(*, tenant_id: UUID, invoice_id: UUID) -> tuple[Dispute, ...]:
     """The objections to one invoice, newest first; one statement."""
     rows = Dispute.objects.filter(tenant_id=tenant_id, invoice_line__invoice_id=invoice_id)
     return tuple(rows.select_related("invoice_line", "credit_note").order_by("-pk"))
+
+
+def dispute_page(
+    *,
+    actor: Actor,
+    tenant_id: UUID,
+    invoice_id: UUID,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[Dispute]:
+    """The objections to one invoice, newest first; two statements.
+
+    Raises: PermissionRefused, NotFound, InvalidInput.
+    """
+    require(actor, Permission.INVOICE_READ, tenant_id)
+    if not Invoice.objects.filter(tenant_id=tenant_id, pk=invoice_id).exists():
+        raise NotFound
+    rows = Dispute.objects.filter(tenant_id=tenant_id, invoice_line__invoice_id=invoice_id)
+    return newest_first(rows.select_related("invoice_line"), cursor=cursor, limit=limit)
 
 
 def dispute_queue(

@@ -1,5 +1,6 @@
 """Credits as people and programs read them: what is left, until when, and what each paid for."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from django.utils.functional import Promise
 
 from billing import meters
 from billing.credit_days import days_left, last_day
+from billing.documents import CreditPart
 from billing.models import (
     CreditKind,
     CreditLot,
@@ -52,6 +54,11 @@ class CreditRow:
     effective_at: datetime
     last_day: date | None
     days_left: int | None
+    created_by: str
+    created_at: datetime
+    approved_by: str
+    approved_at: datetime | None
+    proposed_by_id: UUID | None
 
     @property
     def is_package(self) -> bool:
@@ -87,6 +94,11 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         effective_at=lot.effective_at,
         last_day=None if ends is None else last_day(ends, zone),
         days_left=None if ends is None else days_left(ends, now, zone),
+        created_by=lot.created_by,
+        created_at=lot.created_at,
+        approved_by=lot.approved_by,
+        approved_at=lot.approved_at,
+        proposed_by_id=lot.proposed_by_id,
     )
 
 
@@ -109,10 +121,13 @@ def credit_page(
 ) -> Page[CreditRow]:
     """Every credit of a tenant, or of one kind, newest first.
 
+    What is only proposed is the centre's own business: tenants see what was given.
     Raises: PermissionRefused, InvalidInput.
     """
     require(actor, Permission.WALLET_READ, tenant_id)
     rows: QuerySet[CreditLot] = CreditLot.objects.filter(tenant_id=tenant_id)
+    if Permission.CREDIT_GRANT not in actor.permissions:
+        rows = rows.exclude(state__in=[CreditState.PROPOSED, CreditState.REJECTED])
     page = newest_first(rows.filter(kind=kind) if kind else rows, cursor=cursor, limit=limit)
     return Page(tuple(_row(lot, now) for lot in page.items), page.next_cursor)
 
@@ -178,8 +193,39 @@ def uses_of(tenant_id: UUID, invoice_id: UUID) -> tuple[UseRow, ...]:
     )
 
 
-def credits_by_line(invoice_id: UUID) -> dict[UUID, Decimal]:
-    """What vouchers and promotional credit paid of each line of an invoice; one statement."""
-    uses = CreditUse.objects.filter(invoice_line__invoice_id=invoice_id)
-    paid = uses.exclude(lot__kind=CreditKind.PACKAGE).exclude(kind=UseKind.CLAIM)
-    return dict(paid.values_list("invoice_line_id").annotate(amount=Sum("amount")))
+def credit_part(lot: CreditLot, amount: Decimal) -> CreditPart:
+    """What one credit does for one line, as documents say it."""
+    meter = meters.declared().get(lot.meter)
+    return CreditPart(
+        kind=lot.kind,
+        code=lot.code,
+        title=lot.title,
+        amount=_shown(amount, meter.display_divisor if meter is not None else 1),
+        unit=meter.display_unit if meter is not None else "",
+    )
+
+
+def credits_of_lines(invoice_id: UUID) -> dict[UUID, tuple[CreditPart, ...]]:
+    """What credits did for each line of an invoice, in their order; one statement.
+
+    What was given back is taken off. Claims are asked of the city and pay nothing here, nor does
+    lowering one give anything back.
+    """
+    uses = (
+        CreditUse.objects.filter(invoice_line__invoice_id=invoice_id)
+        .exclude(kind=UseKind.CLAIM)
+        .exclude(restores__kind=UseKind.CLAIM)
+        .select_related("lot")
+        .order_by("sequence", "pk")
+    )
+    lots: dict[tuple[UUID, UUID], CreditLot] = {}
+    sums: dict[tuple[UUID, UUID], Decimal] = defaultdict(Decimal)
+    for use in uses:
+        lots[use.invoice_line_id, use.lot_id] = use.lot
+        sums[use.invoice_line_id, use.lot_id] += use.amount
+    parts: dict[UUID, tuple[CreditPart, ...]] = {}
+    for (line_id, lot_id), amount in sums.items():
+        if amount:
+            part = credit_part(lots[line_id, lot_id], amount)
+            parts[line_id] = (*parts.get(line_id, ()), part)
+    return parts

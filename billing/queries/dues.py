@@ -1,5 +1,6 @@
 """What is still to be paid of invoices: gross, less payments, less what credit notes took off."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 
@@ -18,6 +19,7 @@ class Due(TypedDict):
     paid: Decimal
     credited: Decimal
     outstanding: Decimal
+    due_at: datetime
 
 
 def with_due(invoices: QuerySet[Invoice]) -> "QuerySet[WithAnnotations[Invoice, Due]]":
@@ -29,6 +31,7 @@ def with_due(invoices: QuerySet[Invoice]) -> "QuerySet[WithAnnotations[Invoice, 
         paid=_sum_of(InvoicePayment, "amount"),
         credited=_sum_of(CreditNote, "gross"),
         outstanding=F("gross") - F("paid") - _sum_of(CreditNote, "from_due"),
+        due_at=F("due__due_at"),
     )
 
 

@@ -155,6 +155,16 @@ INVARIANTS: dict[str, str] = {
         SELECT invoice.number, due.due_at::text FROM billing_invoicedue due
         JOIN billing_invoice invoice ON invoice.id = due.invoice_id
         WHERE due.due_at <> invoice.issued_at + due.payment_days * interval '24 hours'""",
+    "every invoice says when it is due": """
+        SELECT invoice.number, invoice.issued_at::text FROM billing_invoice invoice
+        WHERE NOT EXISTS (
+            SELECT FROM billing_invoicedue due WHERE due.invoice_id = invoice.id
+        )""",
+    "who wrote a contract did not activate it": """
+        SELECT number, activated_by FROM billing_contract
+        WHERE state <> 'draft' AND CASE WHEN cardinality(authors) = 0
+            THEN activated_by_id IS NOT NULL
+            ELSE activated_by_id IS NULL OR activated_by_id = ANY (authors) END""",
     "who changed a price list did not publish it": """
         SELECT id::text, published_by FROM billing_priceversion
         WHERE state = 'published' AND CASE WHEN cardinality(authors) = 0

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -13,11 +13,11 @@ from django.utils.functional import Promise
 
 from billing import meters
 from billing.charging import RatedLine
-from billing.documents import DraftDetail, InvoiceDetail, LineDetail
+from billing.documents import CreditPart, DraftDetail, InvoiceDetail, LineDetail
 from billing.models import Invoice, InvoiceLine, LineKind
 from billing.queries.adjusting import AdjustmentFact
 from billing.queries.credit_draft import draft_payments
-from billing.queries.credits import credits_by_line
+from billing.queries.credits import credit_part, credits_of_lines
 from billing.queries.drafts import Draft, draft
 from billing.queries.dues import with_due
 from billing.queries.trueups import RatedTrueUp, true_up_line
@@ -43,6 +43,7 @@ class InvoiceRow:
     gross: Decimal
     paid: Decimal
     due: Decimal
+    due_at: datetime
     currency: str
     content_hash: str
     cursor: str
@@ -76,7 +77,9 @@ def invoice_list(
             tax=row.tax,
             gross=row.gross,
             paid=row.paid,
-            due=row.outstanding,
+            # One below zero was paid out when it was issued.
+            due=max(row.outstanding, NOTHING),
+            due_at=row.due_at,
             currency=row.currency,
             content_hash=row.content_hash,
             cursor=f"{row.issued_at.isoformat()}|{row.pk}",
@@ -90,7 +93,7 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
     row = with_due(Invoice.objects.all()).filter(tenant_id=tenant_id, pk=invoice_id).first()
     if row is None:
         raise NotFound
-    paid = credits_by_line(row.pk)
+    used = credits_of_lines(row.pk)
     return InvoiceDetail(
         id=row.pk,
         number=row.number,
@@ -108,11 +111,13 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         gross=row.gross,
         paid=row.paid,
         credited=row.credited,
-        due=row.outstanding,
+        due=max(row.outstanding, NOTHING),
+        due_at=row.due_at,
+        form=row.hash_version,
         content_hash=row.content_hash,
         previous_hash=row.previous_hash,
         lines=tuple(
-            issued_line(line, paid.get(line.pk, NOTHING)) for line in row.lines.order_by("position")
+            issued_line(line, used.get(line.pk, ())) for line in row.lines.order_by("position")
         ),
     )
 
@@ -123,8 +128,8 @@ def _display(meter: str) -> tuple[str | Promise, int]:
     return ("", 1) if known is None else (known.display_unit, known.display_divisor)
 
 
-def issued_line(line: InvoiceLine, credits: Decimal = NOTHING) -> LineDetail:
-    """One issued line as a reader sees it; ``credits`` is what vouchers and promotions paid."""
+def issued_line(line: InvoiceLine, used: tuple[CreditPart, ...] = ()) -> LineDetail:
+    """One issued line as a reader sees it, with the credits that paid for it."""
     unit, divisor = _display(line.meter)
     # jsonb keeps no order: an issued line shows its dimensions in the meter's.
     return LineDetail(
@@ -154,7 +159,8 @@ def issued_line(line: InvoiceLine, credits: Decimal = NOTHING) -> LineDetail:
         net=line.net,
         tax=line.tax,
         gross=line.gross,
-        credits=credits,
+        credits=sum((part.amount for part in used if not part.is_package), NOTHING),
+        credit_parts=used,
     )
 
 
@@ -165,9 +171,7 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
     ids = {key.project_id for key in keys if key.project_id is not None}
     named = Project.objects.filter(tenant_id=tenant_id, pk__in=ids)
     projects: dict[UUID, str] = dict(named.values_list("pk", "name"))
-    paid: dict[int, Decimal] = defaultdict(Decimal)
-    for payment in draft_payments(now_open):
-        paid[payment.line_id.int] += payment.amount
+    paid = _draft_credits(now_open)
     return DraftDetail(
         currency=now_open.currency,
         period_start=now_open.period_start,
@@ -176,15 +180,15 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
         tax=now_open.tax,
         gross=now_open.gross,
         lines=tuple(
-            _draft_line(position, line, projects, paid[position])
+            _draft_line(position, line, projects, paid.get(position, ()))
             for position, line in enumerate(now_open.lines, start=1)
         )
         + tuple(
-            _draft_true_up(position, one)
+            _draft_true_up(position, one, paid.get(position, ()))
             for position, one in enumerate(now_open.true_ups, start=len(now_open.lines) + 1)
         )
         + tuple(
-            _draft_adjustment(position, fact, now_open)
+            _draft_adjustment(position, fact, now_open, paid.get(position, ()))
             for position, fact in enumerate(
                 now_open.adjustments, start=len(now_open.lines) + len(now_open.true_ups) + 1
             )
@@ -193,7 +197,21 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
     )
 
 
-def _draft_adjustment(position: int, fact: AdjustmentFact, of: Draft) -> LineDetail:
+def _draft_credits(now_open: Draft) -> dict[int, tuple[CreditPart, ...]]:
+    """What credits would pay, by the line's position; the draft knows its lots already."""
+    lots = {lot.pk: lot for lot in now_open.lots}
+    paid: dict[int, dict[UUID, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for payment in draft_payments(now_open):
+        paid[payment.line_id.int][payment.lot_id] += payment.amount
+    return {
+        position: tuple(credit_part(lots[lot_id], amount) for lot_id, amount in parts.items())
+        for position, parts in paid.items()
+    }
+
+
+def _draft_adjustment(
+    position: int, fact: AdjustmentFact, of: Draft, used: tuple[CreditPart, ...]
+) -> LineDetail:
     return LineDetail(
         id=None,
         position=position,
@@ -221,11 +239,13 @@ def _draft_adjustment(position: int, fact: AdjustmentFact, of: Draft) -> LineDet
         net=fact.net,
         tax=fact.tax,
         gross=fact.gross,
+        credits=sum((part.amount for part in used), NOTHING),
+        credit_parts=used,
     )
 
 
 def _draft_line(
-    position: int, rated: RatedLine, projects: dict[UUID, str], credits: Decimal
+    position: int, rated: RatedLine, projects: dict[UUID, str], used: tuple[CreditPart, ...]
 ) -> LineDetail:
     price, key = rated.price, rated.key.running
     unit, divisor = _display(price.meter)
@@ -256,41 +276,13 @@ def _draft_line(
         net=rated.net,
         tax=rated.tax,
         gross=rated.gross,
-        credits=credits,
+        credits=sum((part.amount for part in used), NOTHING),
+        credit_parts=used,
     )
 
 
-def _draft_true_up(position: int, rated: RatedTrueUp) -> LineDetail:
-    row = true_up_line(rated)
-    unit, divisor = _display("")
-    return LineDetail(
-        id=None,
-        position=position,
-        kind=LineKind.TRUE_UP,
-        meter="",
-        sku=row.sku,
-        title_en=row.title_en,
-        title_zh=row.title_zh,
-        project_id=None,
-        project_name="",
-        dimensions=(),
-        service_from=row.service_from,
-        service_to=row.service_to,
-        is_late=False,
-        portion=row.portion,
-        quantity=row.quantity,
-        priced_quantity=row.priced_quantity,
-        list_unit_price=row.list_unit_price,
-        unit_price=row.unit_price,
-        unit_quantity=row.unit_quantity,
-        display_unit=unit,
-        display_divisor=divisor,
-        tax_code=row.tax_code,
-        tax_rate=row.tax_rate,
-        net=row.net,
-        tax=row.tax,
-        gross=row.gross,
-    )
+def _draft_true_up(position: int, rated: RatedTrueUp, used: tuple[CreditPart, ...]) -> LineDetail:
+    return replace(issued_line(true_up_line(rated), used), id=None, position=position)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def dispute_withdraw(
         withdraw_dispute(
             actor=request.actor,
             tenant_id=request.tenant.pk,
+            invoice_id=invoice_id,
             dispute_id=dispute_id,
             now=utc_now(),
         )

@@ -202,6 +202,7 @@ def _page(
         "tiers": TierFormSet(prefix="tier"),
         "end_form": EndForm(initial={"end_at": found.ends_at}),
         "may_edit": may_manage and found.state == "draft",
+        "is_author": request.actor.id in found.authors,
         "may_end": may_manage and found.state == "active",
         "now": utc_now(),
         "crumbs": [

@@ -235,6 +235,8 @@ RULES: Mapping[str, Text] = {
     "what remains of a credit is its face less its uses": _(
         "What remains of a credit is its face less its uses"
     ),
+    "every invoice says when it is due": _("Every invoice says when it is due"),
+    "who wrote a contract did not activate it": _("Who wrote a contract did not activate it"),
     "who changed a price list did not publish it": _("Who changed a price list did not publish it"),
     "each correction is an event about another event": _(
         "Each correction is an event about another event"

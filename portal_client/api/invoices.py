@@ -10,8 +10,42 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from portal_client.calls import Call, Download, Pages, path
+from portal_client.calls import Call, Download, Pages, body_of, key_for, path
 from portal_client.transport import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditPart:
+    """``CreditPartOut`` of the API."""
+
+    # package, voucher or promo.
+    kind: str
+    code: str
+    title: str
+    # Money with tax; of a package in its unit.
+    amount: Decimal
+    # Of a package; empty for money.
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """``DisputeOut`` of the API."""
+
+    id: UUID
+    invoice_id: UUID
+    # The number of the invoice's line.
+    line: int
+    # open, accepted, rejected or withdrawn.
+    state: str
+    reason: str
+    opened_at: datetime
+    opened_by: str
+    # What the centre said; empty while it is open.
+    answer: str
+    answered_at: datetime | None
+    # What gave the line back, where it was accepted.
+    credit_note_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +66,8 @@ class Invoice:
     # "paid", or "open" while the wallet has not settled all of it.
     state: str
     issued_at: datetime
+    # When it has to be paid, by the terms at its issue.
+    due_at: datetime
     content_hash: str
 
 
@@ -66,6 +102,8 @@ class Line:
     credits: Decimal
     # What was left for the wallet.
     payable: Decimal
+    # What each credit did for it.
+    credit_parts: tuple[CreditPart, ...]
     service_from: datetime
     service_to: datetime
     # Use of a period invoiced before.
@@ -92,9 +130,13 @@ class InvoiceSheet:
     # "paid", or "open" while the wallet has not settled all of it.
     state: str
     issued_at: datetime
+    # When it has to be paid, by the terms at its issue.
+    due_at: datetime
     content_hash: str
     credits: Decimal
     payable: Decimal
+    # What each credit did for it.
+    credit_parts: tuple[CreditPart, ...]
     lines: tuple[Line, ...]
 
 
@@ -172,6 +214,61 @@ class InvoicesApi:
             Use,
             Call("GET", path("invoices", invoice_id, "credits"), query={"limit": limit}),
             cursor,
+        )
+
+    def list_disputes(
+        self, invoice_id: UUID | str, *, cursor: str | None = None, limit: int | None = None
+    ) -> Pages[Dispute]:
+        """List the objections to an invoice, newest first.
+
+        ``cursor``: What the page before gave as its next.
+        ``limit``: How many rows at most.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.pages(
+            Dispute,
+            Call("GET", path("invoices", invoice_id, "disputes"), query={"limit": limit}),
+            cursor,
+        )
+
+    def disputes(
+        self, invoice_id: UUID | str, *, line: int, reason: str, idempotency_key: str | None = None
+    ) -> Dispute:
+        """Object to one line; nothing is owed less before the centre accepts it.
+
+        ``line``: The number of the invoice's line.
+        ``idempotency_key``: The same key gives the same answer; made where none is given.
+
+        Scope: billing:dispute:open.
+        """
+        return self._transport.answer(
+            Dispute,
+            Call(
+                "POST",
+                path("invoices", invoice_id, "disputes"),
+                body=body_of({"line": line, "reason": reason}, {}),
+                has_body=True,
+                key=key_for(idempotency_key),
+            ),
+        )
+
+    def disputes_withdraw(
+        self, invoice_id: UUID | str, dispute_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> Dispute:
+        """Take an objection back before it is answered.
+
+        ``idempotency_key``: The same key gives the same answer; made where none is given.
+
+        Scope: billing:dispute:open.
+        """
+        return self._transport.answer(
+            Dispute,
+            Call(
+                "POST",
+                path("invoices", invoice_id, "disputes", dispute_id, "withdraw"),
+                key=key_for(idempotency_key),
+            ),
         )
 
     def get_document_pdf(

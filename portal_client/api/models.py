@@ -10,7 +10,15 @@ from portal_client.api.credit_notes import CreditNote
 from portal_client.api.credits import Credit
 from portal_client.api.deployments import Deployment
 from portal_client.api.fapiao import Fapiao, FapiaoLine, FapiaoSheet
-from portal_client.api.invoices import Invoice, InvoiceSheet, Line, LineEvent, Use
+from portal_client.api.invoices import (
+    CreditPart,
+    Dispute,
+    Invoice,
+    InvoiceSheet,
+    Line,
+    LineEvent,
+    Use,
+)
 from portal_client.api.keys import Key, NewKey, Scopes
 from portal_client.api.members import Member
 from portal_client.api.notices import Notice
@@ -60,10 +68,12 @@ __all__ = [
     "CountedEvent",
     "Credit",
     "CreditNote",
+    "CreditPart",
     "Deadlines",
     "Delivery",
     "DeliveryDetail",
     "Deployment",
+    "Dispute",
     "EventDataInput",
     "EventInput",
     "EventResult",

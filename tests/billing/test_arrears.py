@@ -20,7 +20,7 @@ from billing.commands.arrears_terms import (
 )
 from billing.commands.credit_notes import issue_credit_note
 from billing.commands.wallet import set_credit_limit
-from billing.models import Account, ArrearsFigures, ArrearsMove, InvoiceDue
+from billing.models import Account, ArrearsFigures, ArrearsMove, Invoice, InvoiceDue
 from billing.queries.arrears import (
     InGrace,
     InRetention,
@@ -260,6 +260,62 @@ def test_an_invoice_past_its_due_date_is_arrears_whatever_the_credit_line(
     pay_in(alice, "106", now=NOW + 31 * DAY)
     assert said(alice).state == S.NORMAL
     assert broken() == ()
+
+
+def test_an_invoice_is_due_from_its_issue_on_and_later_terms_do_not_change_it(
+    alice: Organisation,
+) -> None:
+    use(alice, 100, NOW)
+    invoice = issue(alice, until=NOW, now=NOW)
+    with operator_scope():
+        due = InvoiceDue.objects.get(invoice_id=invoice.pk)
+        set_terms(actor=operator("finance"), tenant_id=alice.pk, tier="", payment_days=30, now=NOW)
+    assert (due.payment_days, due.due_at) == (15, NOW + 15 * DAY)
+    assess(alice, NOW + DAY)
+    use(alice, 1, NOW + DAY)
+    later = issue(alice, until=NOW + DAY, now=NOW + DAY)
+    with operator_scope():
+        rows = InvoiceDue.objects.filter(invoice_id__in=[invoice.pk, later.pk])
+        assert list(rows.order_by("due_at").values_list("payment_days", "due_at")) == [
+            (15, NOW + 15 * DAY),
+            (30, NOW + 31 * DAY),
+        ]
+
+
+def test_the_database_keeps_no_invoice_that_does_not_say_when_it_is_due(
+    alice: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(alice, 100, NOW)
+    monkeypatch.setattr(InvoiceDue, "save", lambda self, **_options: None)
+
+    def committed() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            issue(alice, until=NOW, now=NOW)
+            cursor.execute("SET CONSTRAINTS billing_invoice_with_due IMMEDIATE")
+
+    with pytest.raises(DatabaseError, match="says when it is due"):
+        committed()
+    with operator_scope():
+        assert not Invoice.objects.exists()
+
+
+def test_what_a_credit_note_took_off_an_overdue_invoice_is_not_overdue(
+    alice: Organisation,
+) -> None:
+    with operator_scope():
+        set_credit_limit(actor=SYSTEM, tenant_id=alice.pk, amount=Decimal(10000), now=NOW)
+    use(alice, 100, NOW)
+    first = issue(alice, until=NOW, now=NOW)
+    use(alice, 100, NOW + DAY)
+    issue(alice, until=NOW + DAY, now=NOW + DAY)
+    with operator_scope():
+        issue_credit_note(
+            actor=SYSTEM, tenant_id=alice.pk, invoice_id=first.pk, reason="Wrong", now=NOW + DAY
+        )
+    # The second is due a day after the first, and by then it is all that is owed.
+    assert assess(alice, NOW + 15 * DAY).state == S.NORMAL
+    found = assess(alice, NOW + 16 * DAY)
+    assert (found.state, found.amount_needed) == (S.GRACE, Decimal("106.00"))
 
 
 def test_debts_are_shown_by_their_age(alice: Organisation) -> None:

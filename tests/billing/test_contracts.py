@@ -12,9 +12,9 @@ from django.db import DatabaseError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing import contract_tasks
 from billing.commands import contracts as agree
 from billing.commands.contracts import TermLine
-from billing.commands.prices import FourEyesRequired
 from billing.commands.spot import SpotQuoteRefused, quote_spot
 from billing.commands.taxes import (
     TaxChangeDecided,
@@ -23,16 +23,17 @@ from billing.commands.taxes import (
     propose_tax_rate,
     reject_tax_rate,
 )
+from billing.four_eyes import FourEyesRequired
 from billing.models import Contract, ContractTerm, PriceVersion, SpotPrice, TaxRate
 from billing.pricing import Terms, Tier
 from billing.pricing.agreed import AgreedTerm, agreed_price, discounted
 from billing.queries.contracts import agreements, contracts
 from billing.queries.prices import Quote, QuoteLine, quote
 from common.errors import DomainError, NotFound
-from tenants.models import Organisation
-from tenants.permissions import MEMBER_ROLES, Actor, ActorKind, PermissionRefused
+from tenants.models import AuditEntry, Notice, Organisation
+from tenants.permissions import MEMBER_ROLES, SYSTEM, Actor, ActorKind, PermissionRefused
 from tenants.scoping import operator_scope, tenant_scope
-from tests.billing.shorthand import ingest, issue
+from tests.billing.shorthand import broken, ingest, issue
 from tests.billing.test_price_drafts import ANNA, BORIS, person
 from tests.factories import billing as make
 
@@ -84,7 +85,7 @@ def drafted(tenant: Organisation, *terms: TermLine, number: str = "HT-1") -> UUI
 def activate(tenant: Organisation, contract_id: UUID) -> Contract:
     with operator_scope():
         return agree.activate_contract(
-            actor=ANNA, tenant_id=tenant.pk, contract_id=contract_id, now=make.NOW
+            actor=BORIS, tenant_id=tenant.pk, contract_id=contract_id, now=make.NOW
         )
 
 
@@ -321,6 +322,86 @@ def test_a_tenant_reads_what_was_agreed_with_it_and_writes_nothing(
         agree.activate_contract(
             actor=person("support"), tenant_id=alice.pk, contract_id=UUID(int=1), now=make.NOW
         )
+
+
+def test_whoever_wrote_a_contract_does_not_activate_it(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    ids = [drafted(alice, discount("10"), number=f"HT-{n}") for n in range(2)]
+    with operator_scope():
+        agree.add_term(
+            actor=BORIS, tenant_id=alice.pk, contract_id=ids[1], term=fixed("2", sku="other")
+        )
+        for contract_id, actor in ((ids[0], ANNA), (ids[1], ANNA), (ids[1], BORIS)):
+            with pytest.raises(FourEyesRequired):
+                agree.activate_contract(
+                    actor=actor, tenant_id=alice.pk, contract_id=contract_id, now=make.NOW
+                )
+        for program in (SYSTEM, replace(ANNA, id=None)):
+            with pytest.raises((FourEyesRequired, PermissionRefused)):
+                agree.activate_contract(
+                    actor=program, tenant_id=alice.pk, contract_id=ids[0], now=make.NOW
+                )
+        with pytest.raises(PermissionRefused):
+            agree.discard_contract(actor=person("support"), tenant_id=alice.pk, contract_id=ids[0])
+        states = Contract.objects.values_list("state", "activated_by_id", "activated_at")
+        assert set(states) == {("draft", None, None)}
+    activated = activate(alice, ids[0])
+    assert (activated.authors, activated.activated_by_id) == ([ANNA.id], BORIS.id)
+    assert broken() == ()
+
+
+def test_the_database_refuses_a_contract_activated_by_its_author(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    contract_id = drafted(alice, discount("10"))
+    active: dict[str, object] = {"state": "active", "activated_at": make.NOW}
+
+    def move(**columns: object) -> None:
+        with operator_scope(), transaction.atomic():
+            Contract.objects.filter(pk=contract_id).update(**columns)
+
+    def moved(**columns: object) -> str:
+        with pytest.raises(DatabaseError) as caught:
+            move(**columns)
+        return str(caught.value)
+
+    assert "billing_contract_four_eyes" in moved(**active, activated_by_id=ANNA.id)
+    assert "billing_contract_four_eyes" in moved(**active)
+    assert "is not forgotten" in moved(authors=[])
+    move(**active, activated_by_id=BORIS.id)
+    assert "only ends" in moved(state="ended", activated_by_id=ANNA.id)
+
+
+def test_a_contract_whose_time_is_over_ends_by_itself_and_once(
+    alice: Organisation, prices: PriceVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = activate(alice, drafted(alice, discount("50")))
+    coming = drafted(alice, discount("50", sku="other"), number="HT-2")
+    ingest(alice, make.tokens("t1", 1_000_000, at=make.MONTH_START))
+    for now, state in (
+        (TO - timedelta(seconds=1), "active"),
+        (TO, "ended"),
+        (TO + make.HOUR, "ended"),
+    ):
+        monkeypatch.setattr(contract_tasks, "utc_now", lambda now=now: now)
+        contract_tasks.end_run_out_contracts()
+        with operator_scope():
+            assert Contract.objects.get(pk=contract.pk).state == state
+    with operator_scope():
+        ended = Contract.objects.get(pk=contract.pk)
+        assert (ended.ended_by, ended.ended_at, ended.ends_at) == (SYSTEM.name, TO, TO)
+        assert Contract.objects.get(pk=coming).state == "draft"
+        entries = AuditEntry.objects.filter(action="billing.contract.ended")
+        assert entries.count() == 1
+        notices = Notice.objects.filter(tenant=alice, kind__startswith="contract.")
+        assert [(one.kind, one.detail["number"]) for one in notices.order_by("at")] == [
+            ("contract.activated", "HT-1"),
+            ("contract.ended", "HT-1"),
+        ]
+    # What was used in its time is priced by it, whenever it is invoiced.
+    assert issue(alice, until=TO, now=TO + make.HOUR).net == Decimal("0.50")
+    assert broken() == ()
 
 
 def test_what_was_agreed_is_read_in_one_statement(

@@ -262,9 +262,13 @@ def test_a_rejected_or_withdrawn_objection_changes_no_money(
     with operator_scope():
         reject_dispute(actor=SYSTEM, dispute_id=first.pk, answer="They ran.", now=make.NOW)
     with tenant_scope(bob.pk), pytest.raises(NotFound):
-        withdraw_dispute(actor=SYSTEM, tenant_id=bob.pk, dispute_id=second.pk, now=make.NOW)
+        withdraw_dispute(
+            actor=SYSTEM, tenant_id=bob.pk, invoice_id=bill.pk, dispute_id=second.pk, now=make.NOW
+        )
     with tenant_scope(alice.pk):
-        withdraw_dispute(actor=SYSTEM, tenant_id=alice.pk, dispute_id=second.pk, now=make.NOW)
+        withdraw_dispute(
+            actor=SYSTEM, tenant_id=alice.pk, invoice_id=bill.pk, dispute_id=second.pk, now=make.NOW
+        )
     with operator_scope():
         states = list(Dispute.objects.order_by("pk").values_list("state", flat=True))
         assert CreditNote.objects.count() == 0

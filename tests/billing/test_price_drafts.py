@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from billing.adapters.price_csv import PriceFileRefused, price_csv, read_price_csv
 from billing.commands import price_drafts as drafts
-from billing.commands.prices import FourEyesRequired, PriceListRefused, publish_version
+from billing.commands.prices import PriceListRefused, publish_version
+from billing.four_eyes import FourEyesRequired
 from billing.models import Price, PriceVersion
 from billing.pricing import Tier
 from billing.queries.desk import changes, price_list

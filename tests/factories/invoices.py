@@ -1,10 +1,11 @@
 """An invoice as a document, without a database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from billing.documents import InvoiceDetail, LineDetail
+from billing.documents import CreditPart, InvoiceDetail, LineDetail
 
 START = datetime(2026, 10, 31, 16, tzinfo=UTC)
 END = datetime(2026, 11, 30, 16, tzinfo=UTC)
@@ -75,9 +76,37 @@ def sample_invoice(lines: int = 3, **changes: object) -> InvoiceDetail:
         "paid": Decimal("1000.00"),
         "credited": Decimal(0),
         "due": net + tax - Decimal("1000.00"),
+        "due_at": END + timedelta(days=15, hours=6),
+        # As it was before documents showed credits.
+        "form": 2,
         "content_hash": "9f" * 32,
         "previous_hash": "",
         "lines": tuple(made),
         **changes,
     }
     return InvoiceDetail(**values)  # type: ignore[arg-type]
+
+
+def credited_invoice(**changes: object) -> InvoiceDetail:
+    """Three lines: a voucher and promotional credit paid for the first, a package covers the last.
+
+    Half of a line was credited when the wallet had paid 1,000.00, of which 400.00 came back.
+    """
+    voucher = CreditPart("voucher", "AV-3F7K2Q", "=北京市算力券 2026", Decimal("1413.25"))
+    promo = CreditPart("promo", "PC-9D2M4X", "Welcome credit", Decimal("500.00"))
+    package = CreditPart("package", "RP-7H1B5T", "A month", Decimal(60), "card-hours")
+    plain = sample_invoice()
+    first, second, third = plain.lines
+    values: dict[str, object] = {
+        "form": 3,
+        "lines": (
+            replace(first, credits=Decimal("1913.25"), credit_parts=(voucher, promo)),
+            second,
+            replace(third, portion="covered", credit_parts=(package,)),
+        ),
+        "paid": Decimal("2913.25"),
+        "credited": Decimal("1000.00"),
+        "due": plain.gross - Decimal("2913.25") - Decimal("600.00"),
+        **changes,
+    }
+    return replace(plain, **values)  # type: ignore[arg-type]

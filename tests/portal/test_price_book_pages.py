@@ -228,7 +228,13 @@ def test_a_contract_is_drafted_agreed_and_ended_on_its_pages() -> None:
     assert wrong.status_code == 422
     assert "more than 0" in wrong.content.decode()
     assert browser.post(one, {**term, "idem": "four"}).status_code == 302
-    assert browser.post(f"{one}activate/", {"idem": "five"}).status_code == 302
+    alone = browser.post(f"{one}activate/", {"idem": "five"})
+    assert alone.status_code == 409
+    assert 'data-code="four_eyes_required"' in alone.content.decode()
+    second = signed_in("admin")
+    assert "Let this contract count?" in second.get(one).content.decode()
+    assert "Let this contract count?" not in browser.get(one).content.decode()
+    assert second.post(f"{one}activate/", {"idem": "five"}).status_code == 302
     assert "15" in browser.get(one).content.decode()
     assert browser.post(one, {**term, "idem": "six"}).status_code == 409
     assert browser.post(f"{one}end/", {"end_at": hour(1), "idem": "seven"}).status_code == 302

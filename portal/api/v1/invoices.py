@@ -35,11 +35,20 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
     due = Money(help_text=_("Still to be paid, after payments and credit notes."))
     state = serializers.SerializerMethodField()
     issued_at = Instant()
+    due_at = Instant(help_text=_("When it has to be paid, by the terms at its issue."))
     content_hash = serializers.CharField()
 
     def get_state(self, invoice: Any) -> str:
         """ "paid", or "open" while the wallet has not settled all of it."""
         return "paid" if invoice.due <= 0 else "open"
+
+
+class CreditPartOut(serializers.Serializer):  # type: ignore[type-arg]
+    kind = serializers.CharField(help_text=_("package, voucher or promo."))
+    code = serializers.CharField()
+    title = serializers.CharField()
+    amount = Money(help_text=_("Money with tax; of a package in its unit."))
+    unit = Spoken(help_text=_("Of a package; empty for money."))
 
 
 class LineOut(serializers.Serializer):  # type: ignore[type-arg]
@@ -66,6 +75,7 @@ class LineOut(serializers.Serializer):  # type: ignore[type-arg]
     gross = Money()
     credits = Money(help_text=_("What vouchers and promotional credit paid of it."))
     payable = Money(help_text=_("What was left for the wallet."))
+    credit_parts = CreditPartOut(many=True, help_text=_("What each credit did for it."))
     service_from = Instant()
     service_to = Instant()
     is_late = serializers.BooleanField(help_text=_("Use of a period invoiced before."))
@@ -79,6 +89,7 @@ class LineOut(serializers.Serializer):  # type: ignore[type-arg]
 class InvoiceSheetOut(InvoiceOut):
     credits = Money()
     payable = Money()
+    credit_parts = CreditPartOut(many=True, help_text=_("What each credit did for it."))
     lines = LineOut(many=True)
 
 

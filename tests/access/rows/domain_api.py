@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from appliances.models import Deployment
-from billing.models import CreditNote, Fapiao, Invoice
+from billing.models import CreditNote, Dispute, Fapiao, Invoice
 from compute.models import Reservation
 from tenants.permissions import Permission
 from tests.access.table import Expect, Names, Row
@@ -31,6 +31,10 @@ def _deployment(names: Names) -> dict[str, object]:
 
 def _application(names: Names) -> dict[str, object]:
     return {"scheme": "no-such-scheme", "amount": "1.00"}
+
+
+def _objection(names: Names) -> dict[str, object]:
+    return {"line": 1, "reason": "Not ours"}
 
 
 def _event(names: Names) -> dict[str, object]:
@@ -184,6 +188,22 @@ ROWS = [
         "api",
         {"GET": Expect(scope=P.INVOICE_READ)},
         names=_of_line,
+    ),
+    Row(
+        "api/v1/invoices/<uuid:invoice_id>/disputes",
+        "api",
+        {
+            "GET": Expect(200, scope=P.INVOICE_READ),
+            # The stage's line is disputed already.
+            "POST": Expect(409, scope=P.DISPUTE_OPEN, body=_objection, suspended=403),
+        },
+        names=_of_invoice,
+    ),
+    Row(
+        "api/v1/invoices/<uuid:invoice_id>/disputes/<uuid:dispute_id>/withdraw",
+        "api",
+        {"POST": Expect(200, scope=P.DISPUTE_OPEN, suspended=403)},
+        names=lambda names: {"invoice_id": names.pk(Invoice), "dispute_id": names.pk(Dispute)},
     ),
     Row(
         "api/v1/invoices/<uuid:invoice_id>/document.pdf",
