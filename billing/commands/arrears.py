@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DecimalField, F, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Sum
 
 from billing.arrears import (
     COVERED,
@@ -35,6 +34,7 @@ from billing.models import (
 from billing.notices import OF_STATE
 from billing.queries.arrears import Arrears, as_arrears
 from billing.queries.arrears_terms import TermsInForce, terms_of
+from billing.queries.dues import with_due
 from common.ids import uuid7
 from common.period import HOUR, floor_hour
 from tenants.audit import record
@@ -125,14 +125,13 @@ def _position(account: Account, now: datetime) -> Position:
     funds = account.wallet - owed + account.credit_limit - account.unbilled
     overdue = Decimal(0)
     if owed > 0:
-        paid = Coalesce(Sum("payments__amount"), Decimal(0), output_field=DecimalField())
         due = Invoice.objects.filter(tenant_id=account.tenant_id, due__due_at__lte=now)
-        open_parts = due.annotate(paid=paid).filter(paid__lt=F("gross"))
-        overdue = sum((one.gross - one.paid for one in open_parts), Decimal(0))
+        # An invoice below zero was paid out at once and has nothing open.
+        still_open = with_due(due).filter(gross__gt=Decimal(0), outstanding__gt=Decimal(0))
+        overdue = sum((one.outstanding for one in still_open), Decimal(0))
     return Position(
         funds=funds,
-        # What a credit note took off an invoice is no longer owed.
-        overdue=min(overdue, owed),
+        overdue=overdue,
         daily_spend=_daily_spend(account, now),
     )
 
