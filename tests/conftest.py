@@ -21,18 +21,23 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     """Make a fresh database and migrate it as its owner; the tests then use the other sign-in."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     owner = connections["owner"]
-    name = f"test_{owner.settings_dict['NAME']}_{worker}"
+    # Sources that were changed on purpose are tested on the database of the run that changed them.
+    borrowed = os.environ.get("PORTAL_TEST_DATABASE")
+    name = borrowed or f"test_{owner.settings_dict['NAME']}_{worker}"
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        make_database(owner.get_connection_params(), name)
+        if not borrowed:
+            make_database(owner.get_connection_params(), name)
         for alias, user in (("default", SIGN_IN), ("owner", OWNER)):
             connections[alias].close()
             found = {"NAME": name, "USER": user, "PASSWORD": PASSWORD}
             connections[alias].settings_dict.update(found)
             settings.DATABASES[alias].update(found)
-        call_command("migrate", database="owner", verbosity=0)
-        with owner.cursor() as cursor:
-            # Only so that tests that commit can be cleaned up after; production never grants it.
-            cursor.execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO acp_app")
+        if not borrowed:
+            call_command("migrate", database="owner", verbosity=0)
+            with owner.cursor() as cursor:
+                # Only so that tests that commit can be cleaned up after; production never grants
+                # it.
+                cursor.execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO acp_app")
         owner.close()
     yield
     with django_db_blocker.unblock():  # type: ignore[attr-defined]

@@ -111,7 +111,8 @@ def _position(account: Account, now: datetime) -> Position:
     overdue = Decimal(0)
     if owed > 0:
         due = Invoice.objects.filter(tenant_id=account.tenant_id, due__due_at__lte=now)
-        open_parts = with_due(due).filter(outstanding__gt=Decimal(0))
+        # An invoice below zero was paid out at once and has nothing open.
+        open_parts = with_due(due).filter(gross__gt=Decimal(0), outstanding__gt=Decimal(0))
         overdue = sum((one.outstanding for one in open_parts), Decimal(0))
     return Position(
         funds=funds,

@@ -34,7 +34,7 @@ NO_TESTS = 5
 SIGN_IN = "portal_checked"
 # Markers whose tests need a program that a machine may lack.
 PROGRAMS = {"redis": "redis-server", "curl": "curl"}
-MARKERS_OF_FULL = ("slurm", "trace", "focus_validator")
+MARKERS_OF_FULL = ("slurm", "trace", "focus_validator", "crashes", "mutations")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _pytest(*, full: bool, arguments: Sequence[str]) -> Step:
 
 
 def _left_out() -> list[str]:
-    """Markers whose tests need what a newcomer's machine does not have."""
+    """Markers whose tests need what a newcomer's machine does not have, or minutes of it."""
     missing = [marker for marker, program in PROGRAMS.items() if not shutil.which(program)]
     return [*MARKERS_OF_FULL, *missing]
 

@@ -362,6 +362,31 @@ def test_what_a_credit_note_takes_off_is_no_debt_any_more(alice: Organisation) -
     assert broken() == ()
 
 
+def test_a_bill_that_was_taken_back_is_not_overdue_beside_one_that_is_owed(
+    alice: Organisation,
+) -> None:
+    with operator_scope():
+        set_credit_limit(actor=SYSTEM, tenant_id=alice.pk, amount=Decimal(10000), now=NOW)
+    use(alice, 100, NOW)
+    first = issue(alice, until=NOW, now=NOW)
+    with operator_scope():
+        issue_credit_note(
+            actor=SYSTEM,
+            tenant_id=alice.pk,
+            invoice_id=first.pk,
+            reason="All of it came twice.",
+            now=NOW,
+        )
+    later = NOW + 10 * DAY
+    use(alice, 70, later)
+    issue(alice, until=later, now=later)
+    # The first one's day is over, the second one's is not.
+    found = assess(alice, NOW + 16 * DAY)
+    assert (found.state, found.amount_needed) == (S.NORMAL, Decimal("0.00"))
+    found = assess(alice, later + 15 * DAY)
+    assert (found.state, found.amount_needed) == (S.GRACE, Decimal("74.20"))
+
+
 SYSTEM_WITHOUT = type(SYSTEM)(
     kind=SYSTEM.kind, id=None, name="nobody", tenant_id=None, permissions=frozenset()
 )

@@ -82,6 +82,20 @@ def test_late_usage_of_a_closed_month_is_gathered_in_the_oldest_open_one(
     assert broken() == ()
 
 
+def test_of_several_open_months_the_oldest_takes_late_usage(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    ingest(alice, make.tokens("t1", 1_000_000, CUT - make.HOUR))
+    issue(alice, until=CUT)
+    later = make.MONTH_END + DAY
+    ingest(alice, make.tokens("t2", 4_000_000, later), now=later)
+    ingest(alice, make.tokens("late", 2_000_000, CUT - 2 * make.HOUR), now=later)
+    assert [state for _start, _end, state in periods(alice)] == ["closed", "open", "open"]
+    second = issue(alice, until=make.MONTH_END, now=later)
+    assert (str(second.net), events_of(second)) == ("2.00", [["late"]])
+    assert broken() == ()
+
+
 def test_an_hour_billed_in_two_parts_shows_each_part_its_own_events(
     alice: Organisation, prices: PriceVersion
 ) -> None:

@@ -34,6 +34,19 @@ def test_fifty_threads_posting_one_batch_count_it_once() -> None:
     assert broken() == ()
 
 
+def test_one_id_sent_at_once_with_many_contents_counts_one_of_them() -> None:
+    alice = make.make_tenant("alice")
+    results = at_once(24, lambda index: statuses(alice, [make.tokens("e1", 100 + index)]))
+    assert [error for error in results if isinstance(error, Exception)] == []
+    flat = [status for result in results for status in result]  # type: ignore[union-attr]
+    assert (flat.count("accepted"), flat.count("conflict")) == (1, 23)
+    quantity, events = counted(alice)
+    assert events == 1
+    # The one that was taken, as it was said, and nothing of the others.
+    assert flat[quantity - 100] == "accepted"
+    assert broken() == ()
+
+
 def test_large_overlapping_batches_neither_lose_nor_double() -> None:
     alice = make.make_tenant("alice")
     events = [make.tokens(f"e{number}", 1, key=f"k{number % 7}") for number in range(4_000)]
