@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from billing.commands.invoices import issue_invoice
 from billing.models import Invoice, UsageEvent
@@ -20,6 +21,7 @@ from tenants.scoping import operator_scope
 from tests.factories import desk
 from tests.factories.desk import HOUR, Customer
 from tests.portal_client.terminal import Terminal, told
+from tests.tenants.receiver import HOST, listening
 
 
 @pytest.fixture
@@ -216,10 +218,33 @@ def test_the_money_and_the_cost_export(terminal: Terminal, tmp_path: Path) -> No
     assert (tmp_path / "focus.csv").read_bytes().startswith(b"AvailabilityZone,")
 
 
-def test_webhooks_are_kept_and_their_secret_is_shown_once(terminal: Terminal) -> None:
+def test_webhooks_from_the_adding_to_the_removing(terminal: Terminal, settings: Settings) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = [HOST]
+    settings.WEBHOOK_PLAIN_HTTP = True
+    settings.WEBHOOK_RESOLVER = "tests.tenants.receiver.resolve"
+    assert terminal.run("webhooks", "list").output == "Nothing to show.\n"
+    with listening() as receiver:
+        added = terminal.run("webhooks", "add", receiver.url(), "--event", "invoice.issued")
+        assert (added.code, added.output.count("whsec_")) == (OK, 1), added
+        assert "invoice.issued" in added.output
+        (row,) = terminal.run("webhooks", "list", "--json").json
+        identifier = row["id"]
+        assert "whsec_" not in terminal.run("webhooks", "show", identifier).output
+        tested = terminal.run("webhooks", "test", identifier, "--json").json
+        assert (tested["event_type"], tested["state"]) == ("webhook.tested", "pending")
+        assert tested["id"] in terminal.run("webhooks", "deliveries", identifier).output
+        since = ("--since", desk.written(desk.minute(-HOUR)))
+        assert terminal.run("webhooks", "resend", identifier, *since).output == "messages  0\n"
+        for verb, state in (("disable", "disabled"), ("enable", "enabled")):
+            assert terminal.run("webhooks", verb, identifier, "--json").json["state"] == state
+        assert "whsec_" in terminal.run("webhooks", "secret", identifier).output
+        assert terminal.run("webhooks", "remove", identifier).output == "The address is removed.\n"
+    assert terminal.run("webhooks", "list").output == "Nothing to show.\n"
+
+
+def test_a_webhook_on_a_private_address_is_refused_and_none_is_kept(terminal: Terminal) -> None:
     refused = terminal.run("webhooks", "add", "https://127.0.0.1/hook")
-    assert refused.code == REFUSED
-    assert refused.errors.startswith("portalctl: ")
+    assert (refused.code, refused.errors[:11]) == (REFUSED, "portalctl: ")
     assert terminal.run("webhooks", "list").output == "Nothing to show.\n"
     missing = terminal.run("webhooks", "test", str(uuid4()))
     assert (missing.code, "[not_found, request " in missing.errors) == (REFUSED, True)
