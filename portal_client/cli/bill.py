@@ -21,6 +21,7 @@ from portal_client.client import Client
 SENT = ("accepted", "duplicate", "conflict", "rejected")
 FINE = frozenset({"accepted", "duplicate"})
 RESULT = ("source", "id", "status", "code", "detail")
+REJECTED = ("received_at", "source", "id", "code", "detail")
 EVENT = ("time", "type", "quantity", "project", "subject", "source", "id")
 SUM = ("meter", "value", "quantity", "unit", "events")
 INVOICE = (
@@ -95,6 +96,11 @@ def _opened(name: str) -> Iterator[TextIO]:
 def events(client: Client, given: Given) -> Shown:
     found = client.usage.list_events(meter=given.meter, since=given.since, until=given.until)
     return Rows(tuple(islice(found, given.most)), EVENT)
+
+
+def rejected(client: Client, given: Given) -> Shown:
+    found = client.usage.list_rejected(since=given.since)
+    return Rows(tuple(islice(found, given.most)), REJECTED)
 
 
 def summary(client: Client, given: Given) -> Shown:
@@ -179,6 +185,9 @@ COMMANDS = (
         "List what was counted, the latest first.",
         events,
         (optional("--meter", "One meter only."), SINCE, UNTIL, LIMIT),
+    ),
+    Command(
+        "usage", "rejected", "List what was refused, the latest first.", rejected, (SINCE, LIMIT)
     ),
     Command(
         "usage",

@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, str] = {
     "List the pools of cards.": "列出算力资源池。",
     "List what is on sale.": "列出在售的模型一体机。",
     "List what was counted, the latest first.": "列出已计量的用量，最新的在前。",
+    "List what was refused, the latest first.": "列出被拒绝的用量，最新的在前。",
     "List what was delivered and what was not.": "列出投递记录。",
     "Make a new secret, shown this once.": "生成新密钥，只显示这一次。",
     "Missing: {what}.": "缺少：{what}。",

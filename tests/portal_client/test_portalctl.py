@@ -136,6 +136,8 @@ def test_a_file_of_lines_is_sent_and_what_was_refused_is_listed(
     )
     with operator_scope():
         assert UsageEvent.objects.count() == 3
+    (kept,) = terminal.run("usage", "rejected", "--json").json
+    assert (kept["id"], kept["code"]) == ("event-9", "bad_quantity")
     assert "3000" in terminal.run("usage", "summary", "--by", "meter").output
     assert terminal.run("usage", "list", "--json").json[0]["quantity"] == 1000
 
