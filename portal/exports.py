@@ -69,13 +69,19 @@ def month_label(now: datetime) -> str:
     return f"{now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)):%Y-%m}"
 
 
-def order(*, dataset: str, version: str, month: str, form: str) -> Order:
-    """Read an order from its words. Raises: MonthRefused, DatasetRefused; ValueError for others."""
-    found = _MONTH.fullmatch(month)
+def month_named(label: str) -> Period:
+    """The month of the centre's calendar that is written like this. Raises: MonthRefused."""
+    found = _MONTH.fullmatch(label)
     if found is None:
         raise MonthRefused
     year, number = (int(part) for part in found.groups())
     middle = datetime(year, number, 15, tzinfo=ZoneInfo(settings.CENTRE_TIME_ZONE))
+    return month_of(middle, settings.CENTRE_TIME_ZONE)
+
+
+def order(*, dataset: str, version: str, month: str, form: str) -> Order:
+    """Read an order from its words. Raises: MonthRefused, DatasetRefused; ValueError for others."""
+    period = month_named(month)
     if form not in FORMS:
         raise ValueError(form)
     if Dataset(dataset) not in GIVEN[Version(version)]:
@@ -84,7 +90,7 @@ def order(*, dataset: str, version: str, month: str, form: str) -> Order:
         dataset=Dataset(dataset),
         version=Version(version),
         label=month,
-        month=month_of(middle, settings.CENTRE_TIME_ZONE),
+        month=period,
         form=form,
     )
 

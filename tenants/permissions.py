@@ -65,6 +65,7 @@ class Permission(StrEnum):
     SCHEME_MANAGE = "billing:scheme:manage"
     SETTLEMENT_READ = "billing:settlement:read"
     SETTLEMENT_MANAGE = "billing:settlement:manage"
+    REVENUE_READ = "billing:revenue:read"
     INVOICE_VOID = "billing:invoice:void"
     ADJUSTMENT_PROPOSE = "billing:adjustment:propose"
     ADJUSTMENT_APPROVE = "billing:adjustment:approve"
@@ -165,6 +166,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
             P.ARREARS_MANAGE,
+            P.REVENUE_READ,
             P.FUNDS_HOLD,
             P.USAGE_CORRECT,
             P.USAGE_FORCE,
@@ -186,6 +188,7 @@ OPERATOR_ROLES: dict[str, frozenset[Permission]] = {
             P.WALLET_TOP_UP,
             P.INVOICE_ISSUE,
             P.ARREARS_MANAGE,
+            P.REVENUE_READ,
             P.TENANT_OPERATE,
             P.FUNDS_HOLD,
             P.USAGE_CORRECT,

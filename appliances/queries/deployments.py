@@ -1,5 +1,7 @@
 """A tenant's deployments, and which of them need a look."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -41,3 +43,24 @@ def due_for_a_look(*, now: datetime, interval: timedelta) -> tuple[UUID, ...]:
     rows = Deployment.objects.filter(Q(state__in=unsettled) | (Q(state__in=settled) & stale))
     rows = rows.filter(Q(probe_lease_until=None) | Q(probe_lease_until__lte=now))
     return tuple(rows.order_by("state_at").values_list("pk", flat=True))
+
+
+@dataclass(frozen=True)
+class DeploymentName:
+    """A deployment as lists of what it cost say it, and the workload that was its cards."""
+
+    id: UUID
+    name: str
+    workload_id: UUID | None
+
+
+def deployment_names(
+    *, tenant_id: UUID, deployment_ids: Collection[UUID], workload_ids: Collection[UUID]
+) -> tuple[DeploymentName, ...]:
+    """A tenant's deployments with these ids, or of these workloads; one statement.
+
+    Shape: who may read names is for the caller to ask.
+    """
+    wanted = Q(pk__in=deployment_ids) | Q(workload_id__in=workload_ids)
+    rows = Deployment.objects.filter(wanted, tenant_id=tenant_id).order_by("pk")
+    return tuple(DeploymentName(row.pk, row.name, row.workload_id) for row in rows)

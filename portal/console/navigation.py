@@ -81,6 +81,7 @@ TENANT_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Usage and cost"), "console:usage", "chart-bar", Permission.USAGE_READ
             ),
+            NavigationItem(_("Costs"), "console:costs", "chart-area-line", Permission.USAGE_READ),
             NavigationItem(
                 _("Invoices"), "console:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
@@ -147,6 +148,7 @@ OPERATOR_NAVIGATION: tuple[NavigationGroup, ...] = (
             NavigationItem(
                 _("Invoices"), "ops:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),
+            NavigationItem(_("Revenue"), "ops:revenue", "coins", Permission.REVENUE_READ),
             NavigationItem(_("Arrears"), "ops:arrears", "scale", Permission.TENANT_READ_ALL),
             NavigationItem(_("Vouchers"), "ops:scheme-list", "receipt", Permission.SETTLEMENT_READ),
             NavigationItem(

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from appliances.queries.desk import failed_lately
+from billing.queries.revenue import Received, received
 from common.clock import utc_now
+from common.period import month_of
 from compute.queries.desk import clusters, desk
 from compute.queries.pools import FourNumbers, Placement, Share, four_numbers, placements
 from portal.console.htmx import render_page
@@ -56,8 +60,17 @@ def overview(request: ActorRequest) -> HttpResponse:
             "check": last_check(actor=request.actor),
             "may_decide": Permission.RESERVATION_APPROVE in request.actor.permissions,
             "may_check": Permission.NODE_MANAGE in request.actor.permissions,
+            "money": _money(request, now),
         },
     )
+
+
+def _money(request: ActorRequest, now: datetime) -> Received | None:
+    """What this month brought so far, for those whose business it is."""
+    if Permission.REVENUE_READ not in request.actor.permissions:
+        return None
+    month = month_of(now, settings.CENTRE_TIME_ZONE)
+    return received(actor=request.actor, period=month)
 
 
 def _line(numbers: FourNumbers, place: Placement) -> PoolLine:

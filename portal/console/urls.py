@@ -15,6 +15,7 @@ from portal.console.corrections import (
     dispute_open,
     dispute_withdraw,
 )
+from portal.console.costs import costs, costs_csv
 from portal.console.deploy import deploy
 from portal.console.deployments import (
     deployment_detail,
@@ -103,6 +104,8 @@ urlpatterns = [
     path("usage/", usage, name="usage"),
     path("usage/lines.csv", usage_csv, name="usage-csv"),
     path("usage/rejected/", rejected, name="usage-rejected"),
+    path("costs/", costs, name="costs"),
+    path("costs/days.csv", costs_csv, name="costs-csv"),
     path("invoices/", invoice_list, name="invoice-list"),
     path("invoices/focus/", focus_export, name="focus-export"),
     path(_invoice, invoice, name="invoice"),

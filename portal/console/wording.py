@@ -56,6 +56,13 @@ SERVICE_CLASSES: Mapping[str, Text] = {
     "spot": _("Spot"),
 }
 
+REVENUE_HEADINGS: Mapping[str, Text] = {
+    "tenant": _("Tenant"),
+    "sku": _("SKU"),
+    "pool": _("Pool"),
+    "chip": _("Chip"),
+}
+
 PRICE_MODELS: Mapping[str, Text] = {
     "flat": _("Flat"),
     "graduated": _("Graduated: each unit at its tier's price"),

@@ -6,6 +6,8 @@ Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
 from portal_client.api.appliances import AppliancesApi
 from portal_client.api.audit import AuditApi
 from portal_client.api.contracts import ContractsApi
+from portal_client.api.costs import CostsApi
+from portal_client.api.costs_csv import CostsCsvApi
 from portal_client.api.credit_notes import CreditNotesApi
 from portal_client.api.credits import CreditsApi
 from portal_client.api.deployments import DeploymentsApi
@@ -39,6 +41,8 @@ class Api:
         self.appliances = AppliancesApi(transport)
         self.audit = AuditApi(transport)
         self.contracts = ContractsApi(transport)
+        self.costs = CostsApi(transport)
+        self.costs_csv = CostsCsvApi(transport)
         self.credit_notes = CreditNotesApi(transport)
         self.credits = CreditsApi(transport)
         self.deployments = DeploymentsApi(transport)
@@ -70,6 +74,8 @@ OPERATIONS = {
     "getAppliance": ("appliances", "get"),
     "listAudit": ("audit", "list"),
     "listContracts": ("contracts", "list"),
+    "getCosts": ("costs", "get"),
+    "getCostsFile": ("costs_csv", "get"),
     "listCreditNotes": ("credit_notes", "list"),
     "getCreditNoteDocument": ("credit_notes", "get_document_pdf"),
     "getCreditNoteLines": ("credit_notes", "get_lines_csv"),

@@ -6,6 +6,7 @@ Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
 from portal_client.api.appliances import Appliance, ApplianceSheet, Fit, FitStep
 from portal_client.api.audit import AuditEntry
 from portal_client.api.contracts import Contract, Term
+from portal_client.api.costs import CostDay, CostGroup, Costs, DayGroup
 from portal_client.api.credit_notes import CreditNote
 from portal_client.api.credits import Credit
 from portal_client.api.deployments import Deployment
@@ -65,10 +66,14 @@ __all__ = [
     "CorrectionInput",
     "CorrectionReceipt",
     "CorrectionResult",
+    "CostDay",
+    "CostGroup",
+    "Costs",
     "CountedEvent",
     "Credit",
     "CreditNote",
     "CreditPart",
+    "DayGroup",
     "Deadlines",
     "Delivery",
     "DeliveryDetail",

@@ -1,5 +1,6 @@
 """Programs' keys; never their secrets."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -57,3 +58,21 @@ def key_snapshot() -> tuple[KeyFact, ...]:
             )
             for row in rows.iterator()
         )
+
+
+@dataclass(frozen=True)
+class KeyName:
+    """A key as lists of what it used say it."""
+
+    id: UUID
+    name: str
+    last_four: str
+
+
+def key_names(*, tenant_id: UUID, key_ids: Collection[UUID]) -> tuple[KeyName, ...]:
+    """These keys of a tenant, revoked ones too; none where it is not the tenant's. One statement.
+
+    Shape: who may read names is for the caller to ask.
+    """
+    rows = ApiKey.objects.filter(tenant_id=tenant_id, pk__in=key_ids).order_by("pk")
+    return tuple(KeyName(row.pk, row.name, row.last_four) for row in rows)

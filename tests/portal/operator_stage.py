@@ -30,6 +30,8 @@ PAGES = (
     "tenants/",
     "tenants/alice/",
     "tenants/alice/arrears/",
+    "revenue/",
+    "revenue/leakage/",
     "arrears/",
     "arrears/tiers/",
     "catalogue/",

@@ -30,6 +30,7 @@ PAGES = {
     "deploy/small-chat/": MAKERS,
     "deployments/": EVERYBODY,
     "usage/": EVERYBODY,
+    "costs/": EVERYBODY,
     "usage/?meter=appliances.tokens_in&by=model&days=7": EVERYBODY,
     "usage/?by=project": EVERYBODY,
     "usage/?by=service_class&days=90": EVERYBODY,

@@ -89,6 +89,8 @@ ROWS = [
     _page("usage/", EVERY_MEMBER),
     _page("usage/lines.csv", EVERY_MEMBER),
     _page("usage/rejected/", EVERY_MEMBER),
+    _page("costs/", EVERY_MEMBER),
+    _page("costs/days.csv", EVERY_MEMBER),
     _page("invoices/", MONEY),
     _page("invoices/focus/", MONEY),
     _page(_invoice, MONEY, INVOICE),

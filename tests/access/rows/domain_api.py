@@ -154,6 +154,8 @@ ROWS = [
         {"POST": Expect(415, scope=P.USAGE_INGEST, suspended=403)},
     ),
     _reading("api/v1/usage/summary", P.USAGE_READ),
+    _reading("api/v1/costs", P.USAGE_READ),
+    _reading("api/v1/costs.csv", P.USAGE_READ),
     _reading("api/v1/wallet", P.WALLET_READ),
     _reading("api/v1/standing", P.WALLET_READ),
     _reading("api/v1/credits", P.WALLET_READ),
