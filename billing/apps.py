@@ -8,8 +8,14 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here because models may be read only from now on.
-        from billing import bill_notices, credit_notices, notices  # noqa: PLC0415
+        from billing import (  # noqa: PLC0415
+            bill_notices,
+            budget_notices,
+            credit_notices,
+            notices,
+        )
 
         bill_notices.declare_kinds()
+        budget_notices.declare_kinds()
         credit_notices.declare_kinds()
         notices.declare_kinds()

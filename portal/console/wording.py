@@ -233,6 +233,9 @@ RULES: Mapping[str, Text] = {
     "what remains of a credit is its face less its uses": _(
         "What remains of a credit is its face less its uses"
     ),
+    "each threshold that is reached was told": _("Each threshold that is reached was told"),
+    "what was told of a budget is a notice": _("What was told of a budget is a notice"),
+    "an unusual day is a notice": _("An unusual day is a notice"),
     "who changed a price list did not publish it": _("Who changed a price list did not publish it"),
 }
 
@@ -251,10 +254,18 @@ CAPACITY_REASONS: Mapping[str, Text] = {
     "imported": _("A list of nodes was imported"),
 }
 
+BUDGET_SCOPES: Mapping[str, Text] = {
+    "tenant": _("Whole organisation"),
+    "project": _("Project"),
+    "key": _("API key"),
+    "deployment": _("Deployment"),
+}
+
 # Every set of codes a page may name by its word.
 WORDS: Mapping[str, Mapping[str, Text]] = {
     "actor": ACTORS,
     "area": AREAS,
+    "budget": BUDGET_SCOPES,
     "capacity": CAPACITY_REASONS,
     "category": CATEGORIES,
     "rule": RULES,

@@ -19,6 +19,7 @@ POKES = (
     Poke("billing.reassess_arrears", 60),
     Poke("billing.prepare_days", 3600),
     Poke("billing.keep_credits", 600),
+    Poke("billing.watch_spend", 600),
     Poke("tenants.sweep", 30),
     Poke("tenants.sweep_webhooks", 15),
 )

@@ -35,6 +35,7 @@ LISTS = (
     "deployments/",
     "usage/",
     "usage/?by=project",
+    "budgets/",
     "invoices/",
     "fapiao/",
     "statement/",

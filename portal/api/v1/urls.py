@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from portal.api.v1 import (
     appliances,
     arrears,
+    budgets,
     contracts,
     credits,
     deployments,
@@ -53,6 +54,8 @@ urlpatterns: list[URLPattern] = [
     path("usage/summary", usage.UsageSummary.as_view(), name="usage-summary"),
     path("wallet", wallet.Wallet.as_view(), name="wallet"),
     path("standing", arrears.Standing.as_view(), name="standing"),
+    path("budgets", budgets.Budgets.as_view(), name="budgets"),
+    path("budgets/<uuid:budget_id>", budgets.Budget.as_view(), name="budget"),
     path("contracts", contracts.Contracts.as_view(), name="contracts"),
     path("credits", credits.Credits.as_view(), name="credits"),
     path("vouchers", credits.Vouchers.as_view(), name="vouchers"),
