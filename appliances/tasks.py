@@ -5,10 +5,11 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from appliances.commands import interruptions, progress
+from appliances.commands import budgets, interruptions, progress
 from appliances.probing import probe as ask
 from appliances.queries import deployments
 from appliances.queries.interruptions import tenants_to_obey
+from billing.queries.budgets import tenants_that_stop_running
 from common.clock import utc_now
 from common.nudge import after_commit
 from tenants.permissions import SYSTEM
@@ -64,6 +65,8 @@ def sweep(**_: object) -> None:
             after_commit("appliances.look", deployment_id=due)
         for tenant_id in tenants_to_obey():
             after_commit("appliances.obey_arrears", tenant_id=tenant_id)
+        for tenant_id in tenants_that_stop_running(utc_now()):
+            after_commit("appliances.obey_budgets", tenant_id=tenant_id)
 
 
 @shared_task(name="appliances.obey_arrears")
@@ -72,3 +75,11 @@ def obey_arrears(*, tenant_id: str, **_: object) -> None:
     key = UUID(tenant_id)
     with tenant_scope(key):
         interruptions.obey(tenant_id=key, now=utc_now())
+
+
+@shared_task(name="appliances.obey_budgets")
+def obey_budgets(*, tenant_id: str, **_: object) -> None:
+    """Stop what one tenant's reached budgets stop. Running it twice does it once."""
+    key = UUID(tenant_id)
+    with tenant_scope(key):
+        budgets.obey_budgets(tenant_id=key, now=utc_now())

@@ -10,6 +10,7 @@ class BillingConfig(AppConfig):
         # Imported here because models may be read only from now on.
         from billing import (  # noqa: PLC0415
             bill_notices,
+            budget_notices,
             contract_notices,
             credit_notices,
             notices,
@@ -17,5 +18,6 @@ class BillingConfig(AppConfig):
 
         bill_notices.declare_kinds()
         contract_notices.declare_kinds()
+        budget_notices.declare_kinds()
         credit_notices.declare_kinds()
         notices.declare_kinds()

@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from billing.arrears_tasks import reassess_arrears
+from billing.budget_tasks import watch_spend
 from billing.commands.accrual import accrue as accrue_tenant
 from billing.commands.partitions import prepare_days
 from billing.contract_tasks import end_run_out_contracts
@@ -28,6 +29,7 @@ __all__ = [
     "keep_all_credits",
     "prepare_event_days",
     "reassess_arrears",
+    "watch_spend",
     "work_run_now",
 ]
 

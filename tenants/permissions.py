@@ -47,6 +47,8 @@ class Permission(StrEnum):
     FAPIAO_READ = "billing:fapiao:read"
     FAPIAO_REQUEST = "billing:fapiao:request"
     COST_EXPORT = "billing:cost_export:read"
+    BUDGET_READ = "billing:budget:read"
+    BUDGET_MANAGE = "billing:budget:manage"
     # What only the centre's operators may do.
     TENANT_READ_ALL = "tenants:organisation:read_all"
     TENANT_OPERATE = "tenants:organisation:operate"
@@ -107,8 +109,14 @@ _MONEY_READ = _VIEWER | {
     P.FAPIAO_READ,
     P.NOTICE_READ,
     P.COST_EXPORT,
+    P.BUDGET_READ,
 }
-_FINANCE = _MONEY_READ | {P.DISPUTE_OPEN, P.FAPIAO_REQUEST, P.VOUCHER_APPLY}
+_FINANCE = _MONEY_READ | {
+    P.DISPUTE_OPEN,
+    P.FAPIAO_REQUEST,
+    P.VOUCHER_APPLY,
+    P.BUDGET_MANAGE,
+}
 _ADMIN = (
     _DEVELOPER
     | _FINANCE

@@ -10,6 +10,14 @@ from billing.models.arrears import (
     MoveCause,
     SpendSample,
 )
+from billing.models.budgets import (
+    Budget,
+    BudgetAlert,
+    BudgetMonth,
+    BudgetScope,
+    SpendAnomaly,
+    SpendDay,
+)
 from billing.models.contracts import (
     CONTRACT_TRANSITIONS,
     Contract,
@@ -213,4 +221,10 @@ __all__ = [
     "VoucherCap",
     "VoucherMode",
     "VoucherScheme",
+    "Budget",
+    "BudgetAlert",
+    "BudgetMonth",
+    "BudgetScope",
+    "SpendAnomaly",
+    "SpendDay",
 ]

@@ -25,6 +25,8 @@ class Account(TenantOwned):
     unbilled = models.DecimalField(max_digits=24, decimal_places=6, default=Decimal(0))
     accrued_at = models.DateTimeField(null=True)
     accrued_xmin = TransactionIdField(null=True)
+    # By the database's clock, before the accrual read: what was committed earlier is counted.
+    accrual_read_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -41,13 +41,14 @@ def agreements(tenant_id: UUID) -> Agreements:
     spends: list[SpendTerm] = []
     for term in found:
         if term.kind in (TermKind.DISCOUNT, TermKind.PRICE):
-            rates.append(_rate(term))
+            rates.append(agreed_rate(term))
         else:
             spends.append(_spend(term))
     return Agreements(tuple(rates), tuple(spends))
 
 
-def _rate(term: ContractTerm) -> AgreedTerm:
+def agreed_rate(term: ContractTerm) -> AgreedTerm:
+    """A discount or a fixed price as rating needs it."""
     fixed = None
     if term.unit_price is not None and term.unit_quantity is not None:
         fixed = Terms(term.unit_price, term.unit_quantity, tiers_of(term.tiers))

@@ -288,6 +288,26 @@ INVARIANTS: dict[str, str] = {
         f"the hours of {kind.value} meters are what their events come to": mismatches(kind)
         for kind in TARGETS
     },
+    "each threshold that is reached was told": """
+        SELECT budget.id::text, month.month_start::text, reached.threshold::text
+        FROM billing_budget budget
+        JOIN billing_budgetmonth month ON month.budget_id = budget.id
+            AND month.refreshed_at >= budget.changed_at
+        CROSS JOIN (VALUES (50), (80), (100)) AS reached (threshold)
+        LEFT JOIN billing_budgetalert alert ON alert.budget_id = budget.id
+            AND alert.month_start = month.month_start AND alert.threshold = reached.threshold
+        WHERE month.spent >= budget.amount * reached.threshold / 100 AND alert.id IS NULL""",
+    "what was told of a budget is a notice": """
+        SELECT alert.id::text, alert.threshold::text FROM billing_budgetalert alert
+        LEFT JOIN tenants_notice notice ON notice.tenant_id = alert.tenant_id
+            AND starts_with(notice.key, 'budget:' || alert.budget_id || ':')
+            AND notice.detail ->> 'threshold' = alert.threshold::text AND notice.at = alert.at
+        WHERE notice.id IS NULL""",
+    "an unusual day is a notice": """
+        SELECT anomaly.id::text, anomaly.day::text FROM billing_spendanomaly anomaly
+        LEFT JOIN tenants_notice notice ON notice.tenant_id = anomaly.tenant_id
+            AND notice.key = 'spend.unusual:' || anomaly.day
+        WHERE notice.id IS NULL""",
 }
 
 

@@ -96,3 +96,24 @@ def contracts_run_out(now: datetime) -> tuple[tuple[UUID, UUID], ...]:
     """(tenant, contract) of active contracts whose agreed time is over; needs operator scope."""
     active = Contract.objects.filter(state=ContractState.ACTIVE, ends_at__lte=now)
     return tuple(active.order_by("ends_at", "pk").values_list("tenant_id", "pk"))
+
+
+# A batch may be committed a little after the time it says, so an hour is looked at twice.
+TO_WATCH = """
+SELECT tenant.id FROM tenants_organisation tenant
+LEFT JOIN LATERAL (
+    SELECT max(refreshed_at) AS at FROM billing_spendday day WHERE day.tenant_id = tenant.id
+) watched ON true
+WHERE EXISTS (
+    SELECT FROM billing_usagebatch batch WHERE batch.tenant_id = tenant.id
+        AND (watched.at IS NULL OR batch.received_at > watched.at - interval '1 hour')
+)
+ORDER BY tenant.id
+"""
+
+
+def tenants_to_watch() -> tuple[UUID, ...]:
+    """Tenants that used something since their days were last reckoned."""
+    with connection.cursor() as cursor:
+        cursor.execute(TO_WATCH)
+        return tuple(tenant_id for (tenant_id,) in cursor.fetchall())

@@ -50,14 +50,26 @@ def standing(tenant_id: UUID) -> Standing:
     return NOTHING if account is None else Standing.of(account)
 
 
-def spend_snapshot() -> Mapping[UUID, bool]:
-    """Which tenants may still spend, for callers that must answer without the database.
+@dataclass(frozen=True)
+class Funds:
+    """What a tenant may still promise, and when by the database's clock its use was last counted.
+
+    Shape: use that was committed before ``read_at`` is taken off ``available`` already.
+    """
+
+    available: Decimal
+    read_at: datetime | None
+
+
+def funds_snapshot() -> Mapping[UUID, Funds]:
+    """What each tenant may still spend, for callers that must answer without the database.
 
     Shape: every tenant with an account; one that is missing has no funds. Needs operator scope.
     """
     spendable = F("wallet") - F("receivable") + F("credit_limit") - F("held") - F("unbilled")
-    rows = Account.objects.annotate(spendable=spendable).values_list("tenant_id", "spendable")
-    return {tenant_id: amount > 0 for tenant_id, amount in rows}
+    rows = Account.objects.annotate(spendable=spendable)
+    found = rows.values_list("tenant_id", "spendable", "accrual_read_at")
+    return {tenant_id: Funds(available, read_at) for tenant_id, available, read_at in found}
 
 
 @dataclass(frozen=True)

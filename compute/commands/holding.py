@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.queries.arrears import refuse_in_arrears
+from billing.queries.budgets import refuse_when_reached
 from billing.queries.prices import Quote
 from common.errors import DomainError, FieldError, InvalidInput
 from common.ids import uuid7
@@ -57,11 +58,12 @@ def hold(
 
     Units: whole cards; the period starts and ends on whole minutes.
     Locks: the tenant's allowance, then the pool; cancelling takes neither.
-    Raises: PermissionRefused, ArrearsRefused, NotFound, InvalidInput, PoolNotSold, TooManyUnused,
-    PriceMissing, PoolBusy, NotEnoughCapacity.
+    Raises: PermissionRefused, ArrearsRefused, BudgetReached, NotFound, InvalidInput, PoolNotSold,
+    TooManyUnused, PriceMissing, PoolBusy, NotEnoughCapacity.
     """
     project = project_for(actor, Permission.RESERVATION_CREATE, project_id)
     refuse_in_arrears(project.tenant_id, Permission.RESERVATION_CREATE, now)
+    refuse_when_reached(project.tenant_id, project.pk, now)
     policy = current_policy()
     _check_request(cards, period, policy, now)
     pool = pool_for_sale(pool_code)

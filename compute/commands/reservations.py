@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.queries.arrears import refuse_in_arrears
+from billing.queries.budgets import refuse_when_reached
 from common.errors import DomainError, NotFound
 from common.nudge import after_commit
 from compute.commands.activation import ending_fields
@@ -58,7 +59,8 @@ def submit(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation:
 
     Locks: the tenant's account, then the reservation.
     Idempotent: submitting again what waits for approval changes nothing.
-    Raises: NotFound, HoldExpired, ArrearsRefused, InsufficientFunds, ReservationMoved.
+    Raises: NotFound, HoldExpired, ArrearsRefused, BudgetReached, InsufficientFunds,
+    ReservationMoved.
     """
     reservation = _own(actor, Permission.RESERVATION_CREATE, reservation_id)
     if reservation.state == S.AWAITING_APPROVAL:
@@ -68,6 +70,7 @@ def submit(*, actor: Actor, reservation_id: UUID, now: datetime) -> Reservation:
     ):
         raise HoldExpired
     refuse_in_arrears(reservation.tenant_id, Permission.RESERVATION_CREATE, now)
+    refuse_when_reached(reservation.tenant_id, reservation.project_id, now)
     set_money_aside(reservation, reservation.gross, actor=actor, now=now)
     return must_move(reservation, S.AWAITING_APPROVAL, actor=actor, submitted_at=now)
 

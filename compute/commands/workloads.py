@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from billing.commands.holds import set_hold
 from billing.queries.arrears import refuse_in_arrears
+from billing.queries.budgets import refuse_when_reached
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.nudge import after_commit
@@ -80,11 +81,12 @@ def request_workload(
     Units: whole cards. On demand runs a day unless told, a week at most, and has its whole price
     set aside; in a reservation it costs nothing more and ends with it.
     Locks: the account, then the pool; work inside a reservation takes the reservation's profile.
-    Raises: PermissionRefused, ArrearsRefused, NotFound, InvalidInput, ReservationNotActive,
-    PoolNotSold, PriceMissing, InsufficientFunds, PoolBusy, NotEnoughCapacity.
+    Raises: PermissionRefused, ArrearsRefused, BudgetReached, NotFound, InvalidInput,
+    ReservationNotActive, PoolNotSold, PriceMissing, InsufficientFunds, PoolBusy, NotEnoughCapacity.
     """
     project = project_for(actor, Permission.DEPLOYMENT_CREATE, project_id)
     refuse_in_arrears(project.tenant_id, Permission.DEPLOYMENT_CREATE, now)
+    refuse_when_reached(project.tenant_id, project.pk, now)
     _check(argv, env, cards, health_path, reservation_id, pool_code)
     workload_id = uuid7()
     if reservation_id is not None:

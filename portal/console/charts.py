@@ -81,6 +81,7 @@ class Bars:
     columns: tuple[Column, ...]
     series: tuple[Series, ...]
     labels: tuple[str, ...]
+    mark: Tick | None = None
 
 
 @dataclass(frozen=True)
@@ -204,12 +205,16 @@ def stacked(
     *,
     width: int = 720,
     height: int = 200,
+    mark: Number | None = None,
 ) -> Bars:
-    """Columns stacked from the bottom in the order of the series, on a round axis from zero."""
+    """Columns stacked from the bottom in the order of the series, on a round axis from zero.
+
+    ``mark`` is a value drawn across all of them, which the axis reaches.
+    """
     named = tuple(
         Series(key, label, 1 + index % SERIES_COUNT) for index, (key, label) in enumerate(series)
     )
-    top = axis_top(max((column.total for column in columns), default=0))
+    top = axis_top(max([column.total for column in columns] + [mark or 0]))
     pitch = width / max(len(columns), 1)
     gap = min(pitch * 0.28, 12.0)
     blocks: list[Block] = []
@@ -234,7 +239,16 @@ def stacked(
     ticks = tuple(
         Tick(_n(height * (4 - quarter) / 4), top * quarter / 4) for quarter in (4, 3, 2, 1, 0)
     )
-    return Bars(width, height, tuple(blocks), ticks, tuple(columns), named, _sparse_labels(columns))
+    return Bars(
+        width,
+        height,
+        tuple(blocks),
+        ticks,
+        tuple(columns),
+        named,
+        _sparse_labels(columns),
+        mark=None if mark is None else Tick(_n(height - height * float(mark) / float(top)), mark),
+    )
 
 
 def axis_top(highest: Number) -> Decimal:

@@ -82,6 +82,7 @@ TENANT_NAVIGATION: tuple[NavigationGroup, ...] = (
                 _("Usage and cost"), "console:usage", "chart-bar", Permission.USAGE_READ
             ),
             NavigationItem(_("Costs"), "console:costs", "chart-area-line", Permission.USAGE_READ),
+            NavigationItem(_("Budgets"), "console:budget-list", "coin", Permission.BUDGET_READ),
             NavigationItem(
                 _("Invoices"), "console:invoice-list", "file-invoice", Permission.INVOICE_READ
             ),

@@ -7,6 +7,7 @@ from portal.console.account_statement import (
     statement_document,
     statement_rows,
 )
+from portal.console.budgets import budget_detail, budget_list, budget_remove
 from portal.console.catalogue import appliance, catalogue
 from portal.console.corrections import (
     credit_note,
@@ -80,6 +81,7 @@ app_name = "console"
 _reservation = "reservations/<uuid:reservation_id>/"
 _deployment = "deployments/<uuid:deployment_id>/"
 _invoice = "invoices/<uuid:invoice_id>/"
+_budget = "budgets/<uuid:budget_id>/"
 _webhook = "webhooks/<uuid:webhook_id>/"
 _delivery = "webhooks/deliveries/<uuid:delivery_id>/"
 _line = f"{_invoice}lines/<int:position>/"
@@ -106,6 +108,9 @@ urlpatterns = [
     path("usage/rejected/", rejected, name="usage-rejected"),
     path("costs/", costs, name="costs"),
     path("costs/days.csv", costs_csv, name="costs-csv"),
+    path("budgets/", budget_list, name="budget-list"),
+    path(_budget, budget_detail, name="budget"),
+    path(f"{_budget}remove/", budget_remove, name="budget-remove"),
     path("invoices/", invoice_list, name="invoice-list"),
     path("invoices/focus/", focus_export, name="focus-export"),
     path(_invoice, invoice, name="invoice"),

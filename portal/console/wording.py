@@ -244,6 +244,9 @@ RULES: Mapping[str, Text] = {
     ),
     "every invoice says when it is due": _("Every invoice says when it is due"),
     "who wrote a contract did not activate it": _("Who wrote a contract did not activate it"),
+    "each threshold that is reached was told": _("Each threshold that is reached was told"),
+    "what was told of a budget is a notice": _("What was told of a budget is a notice"),
+    "an unusual day is a notice": _("An unusual day is a notice"),
     "who changed a price list did not publish it": _("Who changed a price list did not publish it"),
     "each correction is an event about another event": _(
         "Each correction is an event about another event"
@@ -280,10 +283,18 @@ CAPACITY_REASONS: Mapping[str, Text] = {
     "imported": _("A list of nodes was imported"),
 }
 
+BUDGET_SCOPES: Mapping[str, Text] = {
+    "tenant": _("Whole organisation"),
+    "project": _("Project"),
+    "key": _("API key"),
+    "deployment": _("Deployment"),
+}
+
 # Every set of codes a page may name by its word.
 WORDS: Mapping[str, Mapping[str, Text]] = {
     "actor": ACTORS,
     "area": AREAS,
+    "budget": BUDGET_SCOPES,
     "capacity": CAPACITY_REASONS,
     "category": CATEGORIES,
     "rule": RULES,

@@ -12,6 +12,7 @@ from django.db import connections
 
 from common.clock import utc_now
 from portal.gateway import snapshot as snapshots
+from portal.gateway.holds import Holds
 from portal.gateway.metrics import Metrics
 from portal.gateway.snapshot import Snapshot
 from portal.gateway.spool import CallRecord, Spool
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 SAVE_AT_LEAST_EVERY = timedelta(seconds=30)
 
 Take = Callable[[], Snapshot]
+# The database's clock, read after billing has committed.
+Clock = Callable[[], datetime]
 # Gives the records that billing understood and refused, with the reason's code.
 Bill = Callable[[Sequence[CallRecord]], Sequence[tuple[CallRecord, str]]]
 
@@ -46,6 +49,9 @@ class Current:
         ):
             snapshots.save(fresh, self._path)
             self._saved = fresh
+
+    def in_force(self) -> Snapshot | None:
+        return self.snapshot
 
     def age_seconds(self, now: datetime) -> float | None:
         return (now - self.snapshot.taken_at).total_seconds() if self.snapshot else None
@@ -95,9 +101,20 @@ class Loop(threading.Thread):
 class Flusher:
     """Puts the spool on the disk, and hands it to billing."""
 
-    def __init__(self, *, spool: Spool, bill: Bill, refused: Path, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        bill: Bill,
+        clock: Clock,
+        holds: Holds,
+        refused: Path,
+        metrics: Metrics,
+    ) -> None:
         self._spool = spool
         self._bill = bill
+        self._clock = clock
+        self._holds = holds
         self._refused = refused
         self._metrics = metrics
 
@@ -114,6 +131,8 @@ class Flusher:
 
     def _deliver(self, records: Sequence[CallRecord]) -> None:
         refused = self._bill(records)
+        self._holds.refused(record.id for record, _code in refused)
+        self._holds.committed([record.id for record in records], self._clock())
         if not refused:
             return
         # Kept for a person to look at: a metered call is never thrown away in silence.

@@ -12,7 +12,9 @@ from uuid import UUID
 from common.clock import utc_now
 from common.ids import uuid7
 from portal.gateway import admission, counting, errors, upstream
+from portal.gateway.bounds import bound_of, capped
 from portal.gateway.errors import Refusal
+from portal.gateway.holds import limits_of
 from portal.gateway.http import (
     Receive,
     Scope,
@@ -62,10 +64,19 @@ async def serve(runtime: Runtime, path: str, scope: Scope, receive: Receive, sen
     if not isinstance(streams, bool | None):
         raise errors.malformed("'stream' must be true or false.", "stream")
     admission.check_means(runtime, caller)
+    if limits_of(caller.snapshot, caller.grant, target):
+        # A budget that stops needs a bound it can trust, so the model is told one.
+        cut = capped(path, body)
+        if cut is not None:
+            body, raw = cut, json.dumps(cut).encode()
     call = Call(id=uuid7(), path=path, grant=caller.grant, target=target, body=body)
-    if streams and path in STREAMING_PATHS:
-        return await _serve_stream(runtime, call, receive, send)
-    return await _serve_whole(runtime, call, raw, send)
+    runtime.holds.take(call.id, call.grant, target, bound_of(path, body, len(raw)))
+    try:
+        if streams and path in STREAMING_PATHS:
+            return await _serve_stream(runtime, call, receive, send)
+        return await _serve_whole(runtime, call, raw, send)
+    finally:
+        runtime.holds.ended(call.id)
 
 
 async def _serve_whole(runtime: Runtime, call: Call, raw: bytes, send: Send) -> int:
@@ -158,6 +169,7 @@ def record(
     basis = "reported" if tokens.reported else "estimated"
     runtime.metrics.tokens.labels("in", basis).inc(tokens.tokens_in)
     runtime.metrics.tokens.labels("out", basis).inc(tokens.tokens_out)
+    runtime.holds.metered(call.id, tokens.tokens_in, tokens.tokens_out)
     if partial:
         runtime.metrics.partial.inc()
     entry = CallRecord(

@@ -1,16 +1,24 @@
 """Where the gateway meets the product: what it reads, and what it writes."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
+from django.db import connection
+
 from appliances.meters import TOKENS_IN, TOKENS_OUT
-from appliances.queries.routes import route_snapshot
+from appliances.queries.routes import Route, route_snapshot
 from billing.commands.usage import EventStatus, UsageEvent, record_usage
 from billing.queries.arrears import REFUSALS, carried_tenants, frozen_tenants
-from billing.queries.wallet import spend_snapshot
+from billing.queries.budgets import budget_limits
+from billing.queries.call_prices import AskedPrice, highest_prices
+from billing.queries.wallet import funds_snapshot
 from common.clock import utc_now
 from portal.gateway import snapshot as snapshots
+from portal.gateway.money import CallPrice, Funds, Limit, Money
 from portal.gateway.snapshot import Frozen, Grant, Snapshot, Target
 from portal.gateway.spool import CallRecord
 from tenants.permissions import SYSTEM
@@ -18,6 +26,7 @@ from tenants.queries.keys import key_snapshot
 from tenants.scoping import operator_scope, tenant_scope
 
 SOURCE = "gateway"
+NOTHING = Decimal(0)
 SETTLED = frozenset({EventStatus.ACCEPTED, EventStatus.DUPLICATE})
 
 
@@ -25,8 +34,10 @@ def take_snapshot() -> Snapshot:
     """Keys, routes and budgets as they are now, read in one transaction."""
     taken_at = utc_now()
     with operator_scope():
-        keys, routes, spending = key_snapshot(), route_snapshot(), spend_snapshot()
+        keys, routes, funds = key_snapshot(), route_snapshot(), funds_snapshot()
         carried, frozen = carried_tenants(taken_at), frozen_tenants(taken_at)
+        limits = _limits(taken_at)
+        prices = PRICES.of(routes, taken_at)
     return snapshots.build(
         taken_at=taken_at,
         grants=[
@@ -58,7 +69,7 @@ def take_snapshot() -> Snapshot:
             for route in routes
         ],
         # In arrears, what runs goes on being served until it is frozen; billing carries it.
-        spenders=[*(tenant for tenant, can_spend in spending.items() if can_spend), *carried],
+        spenders=[*(tenant for tenant, one in funds.items() if one.available > 0), *carried],
         frozen={
             tenant: Frozen(
                 code=REFUSALS[arrears.state].code,
@@ -68,7 +79,74 @@ def take_snapshot() -> Snapshot:
             )
             for tenant, arrears in frozen.items()
         },
+        money=Money(
+            prices=prices,
+            limits=limits,
+            funds={
+                tenant: Funds(one.available, one.read_at, is_carried=tenant in carried)
+                for tenant, one in funds.items()
+            },
+        ),
     )
+
+
+def _limits(now: datetime) -> dict[UUID, tuple[Limit, ...]]:
+    rows: dict[UUID, list[Limit]] = defaultdict(list)
+    for row in budget_limits(now):
+        rows[row.tenant_id].append(Limit(row.scope, row.subject_id, row.amount, row.left))
+    return {tenant: tuple(limits) for tenant, limits in rows.items()}
+
+
+class Prices:
+    """What tokens of each route cost, read anew where routes changed and twice a minute."""
+
+    def __init__(self) -> None:
+        self._routes: frozenset[UUID] = frozenset()
+        self._read_at: datetime | None = None
+        self._prices: dict[UUID, CallPrice] = {}
+
+    def of(self, routes: Sequence[Route], now: datetime) -> dict[UUID, CallPrice]:
+        known = frozenset(route.deployment_id for route in routes)
+        if self._read_at is None or known != self._routes or now - self._read_at >= PRICES_FOR:
+            self._prices = _prices(routes, now)
+            self._routes, self._read_at = known, now
+        return self._prices
+
+
+# Reading a price book takes longer than all the rest of a snapshot.
+PRICES_FOR = timedelta(seconds=30)
+PRICES = Prices()
+
+
+def _prices(routes: Sequence[Route], now: datetime) -> dict[UUID, CallPrice]:
+    asked = [
+        AskedPrice(
+            route.tenant_id,
+            meter,
+            {"model": route.model, "deployment": str(route.deployment_id)},
+        )
+        for route in routes
+        for meter in (TOKENS_IN, TOKENS_OUT)
+    ]
+    found = iter(highest_prices(asked, now))
+    prices = {}
+    for route in routes:
+        tokens_in, tokens_out = next(found), next(found)
+        prices[route.deployment_id] = CallPrice(
+            net_in=tokens_in.net if tokens_in else NOTHING,
+            net_out=tokens_out.net if tokens_out else NOTHING,
+            gross_in=tokens_in.gross if tokens_in else NOTHING,
+            gross_out=tokens_out.gross if tokens_out else NOTHING,
+        )
+    return prices
+
+
+def database_clock() -> datetime:
+    """Now, by the clock of the database: what was committed before is seen from here on."""
+    with operator_scope(), connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        row: tuple[datetime] = cursor.fetchone()
+    return row[0]
 
 
 def bill(records: Sequence[CallRecord]) -> list[tuple[CallRecord, str]]:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,20 @@ def no_budget() -> Refusal:
         429,
         "insufficient_quota",
         "The organisation has no funds left for model calls. Top up the wallet and try again.",
+        type="insufficient_quota",
+        headers=NO_RETRY,
+    )
+
+
+def budget_reached(scope: str, amount: Decimal, left: Decimal, needed: Decimal) -> Refusal:
+    """The customer's own limit, which waiting a moment does not change."""
+    of = {"tenant": "organisation", "key": "API key"}.get(scope, scope)
+    return Refusal(
+        429,
+        "budget_reached",
+        f"The monthly budget of this {of} does not allow the call: of {amount:.2f} CNY net "
+        f"{left:.4f} are left, and the call may cost up to {needed:.4f}. Raise the budget, ask "
+        "for fewer tokens with 'max_tokens', or wait for the next month.",
         type="insufficient_quota",
         headers=NO_RETRY,
     )

@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from common.clock import utc_now
 from portal.gateway import admission, calls, errors
-from portal.gateway.background import Bill, Current, Flusher, Loop, Take
+from portal.gateway.background import Bill, Clock, Current, Flusher, Loop, Take
 from portal.gateway.errors import Refusal
 from portal.gateway.http import ClientLeft, Receive, Scope, Send, answer, bearer, refuse
 from portal.gateway.metrics import CONTENT_TYPE, Metrics
@@ -30,6 +30,7 @@ END_WITHIN_SECONDS = 5.0
 # Found by name: these reach the database's models, which exist only once Django is set up.
 TAKE_SNAPSHOT = "portal.gateway.domain.take_snapshot"
 BILL_RECORDS = "portal.gateway.domain.bill"
+DATABASE_CLOCK = "portal.gateway.domain.database_clock"
 
 
 class Gateway:
@@ -77,16 +78,20 @@ class Gateway:
                 snapshot_age=timedelta(seconds=settings.GATEWAY_SNAPSHOT_AGE_SECONDS),
             ),
             metrics=metrics,
+            processes=settings.GATEWAY_PROCESSES,
         )
         bill: Bill = import_string(BILL_RECORDS)
+        clock: Clock = import_string(DATABASE_CLOCK)
         flusher = Flusher(
             spool=spool,
             bill=bill,
+            clock=clock,
+            holds=runtime.holds,
             refused=folder / "refused.jsonl",
             metrics=metrics,
         )
         self._loops = [
-            Loop("snapshot", refreshing(runtime.current), settings.GATEWAY_SNAPSHOT_SECONDS),
+            Loop("snapshot", refreshing(runtime), settings.GATEWAY_SNAPSHOT_SECONDS),
             Loop("spool", flusher.sync, SPOOL_TURN_SECONDS),
             Loop("billing", flusher.flush, settings.GATEWAY_FLUSH_SECONDS),
         ]
@@ -138,12 +143,13 @@ class Gateway:
         return await _answer_page(send, page(runtime))
 
 
-def refreshing(current: Current) -> Callable[[], None]:
-    """One turn of the refresher: take a snapshot and serve from it."""
+def refreshing(runtime: Runtime) -> Callable[[], None]:
+    """One turn of the refresher: take a snapshot, serve from it, let go of what it counts."""
     take: Take = import_string(TAKE_SNAPSHOT)
 
     def turn() -> None:
-        current.replace(take())
+        runtime.current.replace(take())
+        runtime.holds.forget_counted()
 
     return turn
 

@@ -16,6 +16,9 @@ from uuid import UUID
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from portal.gateway import money_file
+from portal.gateway.money import CallPrice, Funds, Limit, Money
+
 SALT = "portal.gateway.snapshot"
 ON_DEMAND, RESERVED = "on_demand", "reserved"
 
@@ -74,6 +77,9 @@ class Snapshot:
     targets: Mapping[tuple[UUID, str], Target]
     spenders: frozenset[UUID] = field(default_factory=frozenset)
     frozen: Mapping[UUID, Frozen] = field(default_factory=dict)
+    prices: Mapping[UUID, CallPrice] = field(default_factory=dict)
+    limits: Mapping[UUID, tuple[Limit, ...]] = field(default_factory=dict)
+    funds: Mapping[UUID, Funds] = field(default_factory=dict)
 
     def grant_for(self, secret: bytes) -> Grant | None:
         """Looked up by hash, so no comparison with a secret can leak its time."""
@@ -100,6 +106,7 @@ def build(
     targets: Iterable[Target],
     spenders: Iterable[UUID],
     frozen: Mapping[UUID, Frozen] | None = None,
+    money: Money = Money(),  # noqa: B008 - it never changes
 ) -> Snapshot:
     return Snapshot(
         taken_at=taken_at,
@@ -107,6 +114,9 @@ def build(
         targets={(target.tenant_id, target.model): target for target in targets},
         spenders=frozenset(spenders),
         frozen=dict(frozen or {}),
+        prices=money.prices,
+        limits=money.limits,
+        funds=money.funds,
     )
 
 
@@ -178,6 +188,7 @@ def _dump(snapshot: Snapshot) -> str:
                 }
                 for tenant, one in snapshot.frozen.items()
             },
+            **money_file.dumped(snapshot.prices, snapshot.limits, snapshot.funds),
         }
     )
 
@@ -227,4 +238,5 @@ def _parse(content: Mapping[str, Any]) -> Snapshot:
             )
             for tenant, one in content.get("frozen", {}).items()
         },
+        money=money_file.parsed(content),
     )

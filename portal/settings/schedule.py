@@ -20,6 +20,7 @@ POKES = (
     Poke("billing.prepare_days", 3600),
     Poke("billing.keep_credits", 600),
     Poke("billing.end_contracts", 600),
+    Poke("billing.watch_spend", 600),
     Poke("tenants.sweep", 30),
     Poke("tenants.sweep_webhooks", 15),
     Poke("tenants.retire_webhook_log", 3600),

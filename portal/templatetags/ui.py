@@ -316,6 +316,18 @@ def progress(
     }
 
 
+@register.inclusion_tag("components/_budget_meter.html")
+def budget_meter(percent: int, label: Text, shown: Text = "") -> dict[str, object]:
+    """How much of a budget is spent, on a scale with the thresholds that are told."""
+    return {
+        "value": max(0, min(percent, 100)),
+        "percent": percent,
+        "label": label,
+        "tone": "bad" if percent >= 100 else "wait" if percent >= 80 else "",
+        "shown": shown,
+    }
+
+
 @register.inclusion_tag("components/_tabs.html")
 def tabs(items: Sequence[Tab], label: Text) -> dict[str, object]:
     return {"items": items, "label": label}

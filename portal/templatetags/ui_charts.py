@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from django import template
 from django.template.loader import render_to_string
@@ -26,10 +27,16 @@ def stacked_bars(
     label: Text,
     unit: Text = "",
     column_heading: Text = "",
+    mark: Decimal | None = None,
+    mark_label: Text = "",
 ) -> dict[str, object]:
-    """Stacked columns, one per day; a single series is a plain bar chart."""
+    """Stacked columns, one per day; a single series is a plain bar chart.
+
+    ``mark`` is a value drawn across the columns, named beside the series.
+    """
     return {
-        "bars": charts.stacked(columns, series),
+        "bars": charts.stacked(columns, series, mark=mark or None),
+        "mark_label": mark_label,
         "rows": [
             (column, [column.parts.get(key, 0) for key, _label in series]) for column in columns
         ],

@@ -45,7 +45,7 @@ def plainly(value: object) -> str:
 
 @register.filter
 def word(code: str, kind: str) -> str | Promise:
-    """What a code is called: ``kind`` is actor, area, capacity, category or rule."""
+    """What a code is called: ``kind`` is actor, area, budget, capacity, category or rule."""
     return WORDS[kind].get(str(code), str(code))
 
 

@@ -5,6 +5,7 @@ Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
 
 from portal_client.api.appliances import AppliancesApi
 from portal_client.api.audit import AuditApi
+from portal_client.api.budgets import BudgetsApi
 from portal_client.api.contracts import ContractsApi
 from portal_client.api.costs import CostsApi
 from portal_client.api.costs_csv import CostsCsvApi
@@ -40,6 +41,7 @@ class Api:
     def __init__(self, transport: Transport) -> None:
         self.appliances = AppliancesApi(transport)
         self.audit = AuditApi(transport)
+        self.budgets = BudgetsApi(transport)
         self.contracts = ContractsApi(transport)
         self.costs = CostsApi(transport)
         self.costs_csv = CostsCsvApi(transport)
@@ -73,6 +75,11 @@ OPERATIONS = {
     "listAppliances": ("appliances", "list"),
     "getAppliance": ("appliances", "get"),
     "listAudit": ("audit", "list"),
+    "listBudgets": ("budgets", "list"),
+    "makeBudgets": ("budgets", "create"),
+    "getBudget": ("budgets", "get"),
+    "makeBudget": ("budgets", "change"),
+    "endBudget": ("budgets", "delete"),
     "listContracts": ("contracts", "list"),
     "getCosts": ("costs", "get"),
     "getCostsFile": ("costs_csv", "get"),

@@ -18,6 +18,8 @@ Scopes = Literal[
     "appliances:deployment:read",
     "appliances:deployment:stop",
     "appliances:model:call",
+    "billing:budget:manage",
+    "billing:budget:read",
     "billing:contract:read",
     "billing:cost_export:read",
     "billing:dispute:open",

@@ -5,6 +5,7 @@ Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
 
 from portal_client.api.appliances import Appliance, ApplianceSheet, Fit, FitStep
 from portal_client.api.audit import AuditEntry
+from portal_client.api.budgets import Budget, Forecast, Scope
 from portal_client.api.contracts import Contract, Term
 from portal_client.api.costs import CostDay, CostGroup, Costs, DayGroup
 from portal_client.api.credit_notes import CreditNote
@@ -60,6 +61,7 @@ __all__ = [
     "Application",
     "Attempt",
     "AuditEntry",
+    "Budget",
     "Chip",
     "Contract",
     "CorrectedEventInput",
@@ -87,6 +89,7 @@ __all__ = [
     "FapiaoSheet",
     "Fit",
     "FitStep",
+    "Forecast",
     "Invoice",
     "InvoiceSheet",
     "Key",
@@ -111,6 +114,7 @@ __all__ = [
     "Resent",
     "Reservation",
     "Scheme",
+    "Scope",
     "Scopes",
     "Specversion",
     "Standing",

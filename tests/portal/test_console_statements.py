@@ -39,6 +39,7 @@ LISTS = (
     "costs/?by=project&project=assistant",
     "costs/?by=deployment&meter=compute.card_seconds&show=use",
     "costs/?by=member",
+    "budgets/",
     "invoices/",
     "fapiao/",
     "statement/",

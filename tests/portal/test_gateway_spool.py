@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from common.clock import utc_now
 from common.ids import uuid7
 from portal.gateway.background import Flusher
+from portal.gateway.holds import Holds
 from portal.gateway.metrics import Metrics
 from portal.gateway.spool import CallRecord, Spool, SpoolUnavailable
 from tests.factories.gateway import ALICE, PROJECT
@@ -154,7 +156,14 @@ def test_what_billing_refuses_is_kept_for_a_person(tmp_path: Path) -> None:
         return [(one, "unknown_meter") for one in records if one.id == bad.id]
 
     refused = tmp_path / "refused.jsonl"
-    flusher = Flusher(spool=spool, bill=bill, refused=refused, metrics=metrics)
+    flusher = Flusher(
+        spool=spool,
+        bill=bill,
+        clock=utc_now,
+        holds=Holds(lambda: None),
+        refused=refused,
+        metrics=metrics,
+    )
     spool.append(good)
     spool.append(bad)
     flusher.flush()

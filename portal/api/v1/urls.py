@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from portal.api.v1 import (
     appliances,
     arrears,
+    budgets,
     contracts,
     corrections,
     costs,
@@ -61,6 +62,8 @@ urlpatterns: list[URLPattern] = [
     path("costs.csv", costs.CostsFile.as_view(), name="costs-csv"),
     path("wallet", wallet.Wallet.as_view(), name="wallet"),
     path("standing", arrears.Standing.as_view(), name="standing"),
+    path("budgets", budgets.Budgets.as_view(), name="budgets"),
+    path("budgets/<uuid:budget_id>", budgets.Budget.as_view(), name="budget"),
     path("contracts", contracts.Contracts.as_view(), name="contracts"),
     path("credits", credits.Credits.as_view(), name="credits"),
     path("vouchers", credits.Vouchers.as_view(), name="vouchers"),

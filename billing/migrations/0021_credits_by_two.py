@@ -81,7 +81,7 @@ CREATE TRIGGER billing_voucherapplication_who_agreed BEFORE UPDATE ON billing_vo
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0021_contracts_by_two"), ("tenants", "0005_notices")]
+    dependencies = [("billing", "0020_contracts_by_two"), ("tenants", "0005_notices")]
 
     operations = [
         *[

@@ -40,7 +40,7 @@ CREATE CONSTRAINT TRIGGER billing_invoice_with_due AFTER INSERT ON billing_invoi
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0017_gauges")]
+    dependencies = [("billing", "0018_budgets")]
 
     operations = [
         walls.owner_upkeep("billing_invoicedue"),

@@ -60,7 +60,7 @@ $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0020_due_at_issue"), ("tenants", "0005_notices")]
+    dependencies = [("billing", "0019_due_at_issue"), ("tenants", "0005_notices")]
 
     operations = [
         migrations.AddField(
