@@ -45,7 +45,7 @@ REVOKE DELETE ON billing_budget, billing_budgetmonth, billing_spendday FROM acp_
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0015_bills_laws'),
+        ('billing', '0017_gauges'),
         ('tenants', '0006_webhooks'),
     ]
 
