@@ -19,9 +19,11 @@ from django.db import connection, transaction
 from billing import origins
 from billing.commands.accrual import accrue
 from billing.commands.arrears import reassess
+from billing.commands.corrections import correct_usage
 from billing.commands.credit_notes import InvoiceNotCreditable, issue_credit_note
 from billing.commands.invoices import InvoicePeriodRefused, NothingToInvoice
 from billing.commands.wallet import top_up
+from billing.corrections import Correction
 from billing.models import Invoice, VoucherApplication, VoucherScheme
 from billing.run_tasks import run_due
 from billing.usage import UsageEvent
@@ -87,6 +89,35 @@ def use_much(tenant: Organisation) -> None:
         tenant,
         *(make.tokens(f"e{number}", number, hours[number % 59]) for number in range(1_000)),
     )
+
+
+def correct(tenant: Organisation) -> None:
+    """One event is another quantity, another never was, a third is not known."""
+    corrections = [
+        Correction(
+            id=f"not {ref}",
+            source="desk",
+            ref_source=source,
+            ref_id=ref,
+            kind="void" if quantity is None else "correct",
+            quantity=quantity,
+            reason="measured wrongly",
+        )
+        for ref, source, quantity in (
+            ("in", "gateway", 1_000),
+            ("late", "engine", None),
+            ("nobody", "gateway", None),
+        )
+    ]
+    with tenant_scope(tenant.pk):
+        correct_usage(
+            actor=SYSTEM, tenant_id=tenant.pk, corrections=corrections, now=make.NOW + make.HOUR
+        )
+
+
+def billed(tenant: Organisation) -> None:
+    used(tenant)
+    issue(tenant, until=CUT)
 
 
 def rate(tenant: Organisation) -> None:
@@ -173,6 +204,7 @@ def ask_for_a_voucher(tenant: Organisation) -> None:
 ACTS = {
     "ingest": Act(use_a_little, used, steps=10),
     "ingest by copy": Act(use_much, nothing, steps=12),
+    "correction": Act(correct, billed, steps=12),
     "rating": Act(rate, used, steps=20, is_whole=False),
     "issue": Act(bill, used, steps=30),
     "issue with vouchers": Act(bill, with_credits, steps=60),
