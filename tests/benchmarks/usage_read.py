@@ -105,7 +105,7 @@ def sums(tenant_id: UUID) -> None:
     period = Period(MONTH_START, MONTH_START + timedelta(days=DAYS))
     with tenant_scope(tenant_id):
         page = usage_sums(
-            actor=SYSTEM, tenant_id=tenant_id, period=period, group_by="day", limit=200
+            actor=SYSTEM, tenant_id=tenant_id, period=period, group_by="day", limit=100
         )
     assert len(page.items) >= DAYS
 
@@ -117,7 +117,7 @@ def over_http(connection: http.client.HTTPConnection, secret: str) -> None:
     )
     connection.request(
         "GET",
-        f"/api/v1/usage/summary?from={starts}&to={ends}&group_by=day&limit=200",
+        f"/api/v1/usage/summary?from={starts}&to={ends}&group_by=day&limit=100",
         headers={"Authorization": f"Bearer {secret}"},
     )
     answer = json.loads(connection.getresponse().read())
@@ -211,7 +211,7 @@ WITH numbered AS MATERIALIZED (
         1 + CASE WHEN n %% 2 = 0 THEN (n * 7919) %% greatest(%(series)s / 10, 1)
             ELSE (n * 104729) %% %(series)s END AS place,
         %(day)s + (n * 86399.0 / %(count)s) * interval '1 second' AS at
-    FROM generate_series(0, %(count)s - 1) n
+    FROM generate_series(0::bigint, %(count)s - 1) n
 ), kept AS (
     INSERT INTO billing_usageevent
         (key, tenant_id, series_id, period_id, at, quantity, source, event_id, subject)
