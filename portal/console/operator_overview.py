@@ -42,6 +42,7 @@ def overview(request: ActorRequest) -> HttpResponse:
     now = utc_now()
     numbers = four_numbers(now=now)
     places = {one.pool_code: one for one in placements()}
+    money = _money(request, now)
     schedulers = clusters(actor=request.actor, now=now)
     return render_page(
         request,
@@ -56,18 +57,20 @@ def overview(request: ActorRequest) -> HttpResponse:
             "clusters": schedulers,
             "late": sum(one.stale for one in schedulers),
             "desk": desk(actor=request.actor),
-            "failed": failed_lately(actor=request.actor),
+            # One or the other: the page keeps to its few statements.
+            "failed": failed_lately(actor=request.actor) if money is None else (),
             "check": last_check(actor=request.actor),
             "may_decide": Permission.RESERVATION_APPROVE in request.actor.permissions,
             "may_check": Permission.NODE_MANAGE in request.actor.permissions,
-            "money": _money(request, now),
+            "money": money,
         },
     )
 
 
 def _money(request: ActorRequest, now: datetime) -> Received | None:
-    """What this month brought so far, for those whose business it is."""
-    if Permission.REVENUE_READ not in request.actor.permissions:
+    """What this month brought so far, for finance; whoever minds machines too sees those here."""
+    may = request.actor.permissions
+    if Permission.REVENUE_READ not in may or Permission.NODE_MANAGE in may:
         return None
     month = month_of(now, settings.CENTRE_TIME_ZONE)
     return received(actor=request.actor, period=month)

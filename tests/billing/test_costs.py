@@ -71,6 +71,7 @@ CELLS = st.dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CELLS, st.integers(-(10**9), 10**9))
 def test_shares_add_up_keep_the_sign_and_stay_near_what_is_due(
     cells: Mapping[tuple[int, int], int], fen: int
@@ -93,6 +94,7 @@ def test_shares_add_up_keep_the_sign_and_stay_near_what_is_due(
         assert abs(amount - due) <= FEN
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.tuples(st.integers(0, 9), st.integers(1, 5)), st.integers(-(10**6), 10**6), max_size=30
