@@ -81,7 +81,8 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
 
     The invoice closes every billing period that begins before ``until``, and cuts the last one
     where it ends later. Usage of earlier periods that came in late gets lines of its own with its
-    own service period. An invoice below zero, of use taken back, is paid into the wallet.
+    own service period. Adjustments that wait stand on it, and make one by themselves. An invoice
+    below zero, of use taken back or of an adjustment, is paid into the wallet.
     Locks: the account, the tenant's billing periods, then the number's counter.
     Raises: PermissionRefused, AccountBusy, InvoicePeriodRefused, NothingToInvoice, UsageUnpriced.
     """
@@ -89,6 +90,7 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
 
     lock_account(tenant_id)
     _open_agreed_months(tenant_id, until)
+    _open_adjusted_month(tenant_id, until)
     periods = periods_to_close(tenant_id, until)
     if until > now:
         raise InvoicePeriodRefused
@@ -130,6 +132,13 @@ def _open_agreed_months(tenant_id: UUID, until: datetime) -> None:
     begun = [term.starts_at for term in agreements(tenant_id).spends if term.starts_at < until]
     if begun:
         open_periods(tenant_id, min(begun), until - timedelta(hours=1))
+
+
+def _open_adjusted_month(tenant_id: UUID, until: datetime) -> None:
+    """Have a period for adjustments that wait, also where nothing was used."""
+    if Adjustment.objects.filter(tenant_id=tenant_id, state=AdjustmentState.APPROVED).exists():
+        last = until - timedelta(hours=1)
+        open_periods(tenant_id, last, last)
 
 
 def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> Invoice:

@@ -51,7 +51,7 @@ def start_run(*, actor: Actor, period_end: datetime, now: datetime) -> UUID | No
 
     None where there is nothing to run. Needs operator scope.
     Raises: PermissionRefused, InvalidInput for an end that has not come yet.
-    Idempotent: a second start adds only tenants that used something since.
+    Idempotent: a second start adds only tenants that have something to be billed since.
     """
     require(actor, Permission.INVOICE_ISSUE)
     if period_end > now:
@@ -95,7 +95,8 @@ def draft_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
         return ""
     until = item.run.period_end
     drafted = draft(tenant_id=tenant_id, until=until)
-    if not drafted.lines and not drafted.adjustments and not drafted.unpriced:
+    lines = (*drafted.lines, *drafted.true_ups, *drafted.adjustments)
+    if not lines and not drafted.unpriced:
         _move(item, RunItemState.EMPTY)
         return RunItemState.EMPTY
     last = (
@@ -110,7 +111,7 @@ def draft_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
         net=drafted.net,
         tax=drafted.tax,
         gross=drafted.gross,
-        line_count=len(drafted.lines) + len(drafted.adjustments),
+        line_count=len(lines),
         last_gross=last,
         oddities=oddities(drafted, last),
         drafted_at=now,
@@ -136,7 +137,9 @@ def oddities(drafted: Draft, last: Decimal | None) -> list[str]:
     found = []
     if drafted.unpriced:
         found.append("unpriced")
-    if drafted.gross < 0 or any(line.gross < 0 for line in drafted.lines):
+    amounts = [line.gross for line in drafted.lines]
+    amounts += [fact.gross for fact in drafted.adjustments]
+    if drafted.gross < 0 or any(gross < 0 for gross in amounts):
         found.append("negative")
     if last is None:
         found.append("first")

@@ -1,13 +1,15 @@
 """Approved adjustments that wait for the tenant's next invoice."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from billing.money import tax_on
+from common.period import month_of
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,15 @@ SELECT period.id, period.starts_at, NULL::uuid, NULL, NULL, NULL, NULL::numeric,
     EXISTS (SELECT FROM billing_creditlot lot
         WHERE lot.tenant_id = %(tenant)s AND lot.state = 'active'),
     EXISTS (SELECT FROM billing_contractterm term
-        WHERE term.tenant_id = %(tenant)s AND term.in_force IS NOT NULL)
+        WHERE term.tenant_id = %(tenant)s AND term.in_force IS NOT NULL), NULL::timestamptz
 FROM billing_billingperiod period
 WHERE period.tenant_id = %(tenant)s AND period.state = 'open' AND period.starts_at < %(until)s
 UNION ALL
 SELECT NULL, adjustment.proposed_at, adjustment.id, adjustment.title_en, adjustment.title_zh,
-    adjustment.tax_code, tax.rate, adjustment.net, NULL, NULL
+    adjustment.tax_code, tax.rate, adjustment.net, NULL, NULL,
+    -- Where the next period begins, if none is open yet.
+    (SELECT max(ends_at) FROM billing_billingperiod period
+        WHERE period.tenant_id = %(tenant)s AND period.state = 'closed')
 FROM billing_adjustment adjustment
 JOIN billing_taxrate tax ON tax.tax_code = adjustment.tax_code
     AND tax.during @> (%(until)s::timestamptz - interval '1 microsecond')
@@ -58,8 +63,10 @@ class Opened:
     """The open periods in order, and what else the next invoice might have to look for.
 
     Shape: without an open period only the contract terms themselves know whether they ask for one.
+    ``starts_at`` is where the next invoice begins; None where nothing asks for one.
     """
 
+    starts_at: datetime | None
     periods: Periods
     adjustments: tuple[AdjustmentFact, ...]
     has_credits: bool
@@ -69,17 +76,28 @@ class Opened:
 def open_periods(*, tenant_id: UUID, until: datetime) -> Opened:
     """The open periods that begin before ``until``, and the adjustments that wait for an invoice.
 
-    One statement. An adjustment waits for usage: without an open period there is none.
+    One statement. An adjustment needs no use beside it: without an open period it opens one.
     """
     with connection.cursor() as cursor:
         cursor.execute(OPEN, {"tenant": tenant_id, "until": until})
         rows = cursor.fetchall()
     open_rows = [row for row in rows if row[0] is not None]
+    waiting = [row for row in rows if row[0] is None]
+    adjustments = tuple(AdjustmentFact(*row[2:8]) for row in waiting)
     if not open_rows:
-        return Opened((), (), has_credits=False, may_have_terms=True)
+        begins = _begins(waiting[0][10], until) if waiting else None
+        if begins is None or begins >= until:
+            return Opened(None, (), (), has_credits=False, may_have_terms=True)
+        return Opened(begins, (), adjustments, has_credits=True, may_have_terms=True)
     return Opened(
+        starts_at=open_rows[0][1],
         periods=tuple((row[0], row[1]) for row in open_rows),
-        adjustments=tuple(AdjustmentFact(*row[2:8]) for row in rows if row[0] is None),
+        adjustments=adjustments,
         has_credits=open_rows[0][8],
         may_have_terms=open_rows[0][9],
     )
+
+
+def _begins(closed_until: datetime | None, until: datetime) -> datetime:
+    """Where the period would begin that an invoice up to ``until`` opens."""
+    return closed_until or month_of(until - timedelta(hours=1), settings.CENTRE_TIME_ZONE).start

@@ -17,13 +17,14 @@ from billing.payment_order import LineFact, LotFact, Payment, crossing, pay
 from billing.queries.credit_order import MoneyLine, line_facts, lot_fact
 from billing.queries.credit_time import Stretch, clipped, sums
 from billing.queries.drafts import Draft
+from billing.queries.trueups import true_up_line
 from billing.rating import ChargeKey
 
 
 def draft_payments(draft: Draft) -> tuple[Payment, ...]:
     """What the credits of a draft would pay; a line's id is its position as a UUID."""
     lots = _money(draft.lots)
-    if not lots or not draft.lines:
+    if not lots:
         return ()
     charges: dict[UUID, ChargeKey] = {}
     lines = []
@@ -48,12 +49,39 @@ def draft_payments(draft: Draft) -> tuple[Payment, ...]:
         return [
             Stretch(part.series_id, part.start, part.end)
             for part in draft.plan.segments
-            if part.charge == charges[line_id]
+            if part.charge == charges.get(line_id)
         ]
 
-    facts = line_facts(lines)
+    facts = line_facts([*lines, *_unmetered(draft)])
     parts = {line.id: stretches(line.id) for _lot, line in crossing(lots, facts)}
     return pay(facts, lots, _within(lots, facts, parts, draft.period_ids, draft.until))
+
+
+def _unmetered(draft: Draft) -> list[MoneyLine]:
+    """True-ups and adjustments, which stand below what was used, as lines to pay."""
+    rows = [true_up_line(one) for one in draft.true_ups]
+    about = [(row.sku, row.gross, row.service_from, row.service_to) for row in rows]
+    if draft.period_start is not None:
+        about += [
+            ("adjustment", fact.gross, draft.period_start, draft.until)
+            for fact in draft.adjustments
+        ]
+    return [
+        MoneyLine(
+            id=UUID(int=position),
+            position=position,
+            meter="",
+            sku=sku,
+            project_id=None,
+            dimensions={},
+            gross=gross,
+            service_from=service_from,
+            service_to=service_to,
+        )
+        for position, (sku, gross, service_from, service_to) in enumerate(
+            about, start=len(draft.lines) + 1
+        )
+    ]
 
 
 def invoice_payments(invoice: Invoice, lots: Sequence[CreditLot]) -> tuple[Payment, ...]:

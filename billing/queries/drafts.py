@@ -34,7 +34,7 @@ from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, pla
 
 @dataclass(frozen=True)
 class Draft:
-    """Shape: ``period_start`` is None where no period stands open.
+    """Shape: ``period_start`` is None where nothing asks for an invoice.
 
     The plan's segments say which bucket hours each charge is made of; ``lots`` are the credits
     that may pay, and ``period_ids`` the open periods it counts.
@@ -68,7 +68,7 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     opened = open_periods(tenant_id=tenant_id, until=until)
     periods, adjustments = opened.periods, opened.adjustments
     uses = _uses(periods, until)
-    start = periods[0][1] if periods else None
+    start = opened.starts_at
     agreed = agreements(tenant_id) if opened.may_have_terms else NOTHING_AGREED
     planned = (
         plan(uses, book_facts(uses, agreed.rates), period_start=start, until=until)
@@ -76,7 +76,8 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
         else EMPTY
     )
     counted = _counted(planned, periods, until)
-    lots = active_lots(tenant_id) if counted and opened.has_credits else ()
+    due = counted or adjustments or agreed.spends
+    lots = active_lots(tenant_id) if due and opened.has_credits else ()
     packages = _packages(lots, planned, counted, periods, until)
     charges = rate(planned, counted, _booked(tenant_id, planned), packages)
     lines = lines_of(charges)

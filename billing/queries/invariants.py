@@ -186,7 +186,7 @@ INVARIANTS: dict[str, str] = {
         FROM billing_invoice invoice
         WHERE billing_fapiao_covered(invoice.id) < 0
             OR billing_fapiao_covered(invoice.id)
-                > invoice.gross - billing_voucher_covered(invoice.id)""",
+                > greatest(invoice.gross - billing_voucher_covered(invoice.id), 0)""",
     "a fapiao is the sum of its lines and of what it covers": """
         SELECT letter.serial, letter.gross::text FROM billing_fapiao letter
         LEFT JOIN (

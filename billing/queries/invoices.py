@@ -184,11 +184,11 @@ def unbilled(*, tenant_id: UUID, until: datetime) -> DraftDetail:
             for position, line in enumerate(now_open.lines, start=1)
         )
         + tuple(
-            _draft_true_up(position, one)
+            _draft_true_up(position, one, paid.get(position, ()))
             for position, one in enumerate(now_open.true_ups, start=len(now_open.lines) + 1)
         )
         + tuple(
-            _draft_adjustment(position, fact, now_open)
+            _draft_adjustment(position, fact, now_open, paid.get(position, ()))
             for position, fact in enumerate(
                 now_open.adjustments, start=len(now_open.lines) + len(now_open.true_ups) + 1
             )
@@ -209,7 +209,9 @@ def _draft_credits(now_open: Draft) -> dict[int, tuple[CreditPart, ...]]:
     }
 
 
-def _draft_adjustment(position: int, fact: AdjustmentFact, of: Draft) -> LineDetail:
+def _draft_adjustment(
+    position: int, fact: AdjustmentFact, of: Draft, used: tuple[CreditPart, ...]
+) -> LineDetail:
     return LineDetail(
         id=None,
         position=position,
@@ -237,6 +239,8 @@ def _draft_adjustment(position: int, fact: AdjustmentFact, of: Draft) -> LineDet
         net=fact.net,
         tax=fact.tax,
         gross=fact.gross,
+        credits=sum((part.amount for part in used), NOTHING),
+        credit_parts=used,
     )
 
 
@@ -277,8 +281,8 @@ def _draft_line(
     )
 
 
-def _draft_true_up(position: int, rated: RatedTrueUp) -> LineDetail:
-    return replace(issued_line(true_up_line(rated)), id=None, position=position)
+def _draft_true_up(position: int, rated: RatedTrueUp, used: tuple[CreditPart, ...]) -> LineDetail:
+    return replace(issued_line(true_up_line(rated), used), id=None, position=position)
 
 
 @dataclass(frozen=True)

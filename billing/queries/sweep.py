@@ -35,6 +35,10 @@ WHERE (EXISTS (
     JOIN billing_usagebucket bucket ON bucket.period_id = period.id
     WHERE period.tenant_id = tenant.id AND period.state = 'open' AND period.starts_at < %(end)s
         AND bucket.hour < %(end)s
+) OR EXISTS (
+    -- An amount that was agreed to before the month's end needs no use beside it.
+    SELECT FROM billing_adjustment adjustment WHERE adjustment.tenant_id = tenant.id
+        AND adjustment.state = 'approved' AND adjustment.decided_at < %(end)s
 )) AND NOT EXISTS (
     SELECT FROM billing_invoice invoice WHERE invoice.tenant_id = tenant.id
         AND invoice.period_end >= %(end)s
@@ -55,7 +59,10 @@ def tenants_to_accrue(now: datetime) -> tuple[UUID, ...]:
 
 
 def tenants_to_invoice(month_end: datetime) -> tuple[UUID, ...]:
-    """Tenants with usage before a month's end that is not invoiced up to it."""
+    """Tenants with something before a month's end that is not invoiced up to it.
+
+    Usage, an agreed amount, or an adjustment that was approved by then.
+    """
     with connection.cursor() as cursor:
         cursor.execute(TO_INVOICE, {"end": month_end})
         return tuple(tenant_id for (tenant_id,) in cursor.fetchall())

@@ -9,6 +9,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from billing import tasks
+from billing.commands.adjustments import propose_adjustment
 from billing.commands.runs import (
     RunItemMoved,
     approve_items,
@@ -16,15 +17,18 @@ from billing.commands.runs import (
     retry_items,
     start_run,
 )
-from billing.models import Invoice, InvoiceRun, InvoiceRunItem, PriceVersion
+from billing.models import Adjustment, Invoice, InvoiceRun, InvoiceRunItem, PriceVersion
+from billing.queries.invoices import invoice_detail, unbilled
 from billing.queries.runs import invoice_run, invoice_runs, run_items
+from billing.queries.sweep import tenants_to_invoice
 from billing.run_tasks import work_run
 from common.errors import InvalidInput
 from tenants.models import Notice, Organisation
 from tenants.permissions import OPERATOR_ROLES, SYSTEM, Actor, ActorKind
-from tenants.scoping import operator_scope
-from tests.billing.shorthand import broken, ingest, issue
+from tenants.scoping import operator_scope, tenant_scope
+from tests.billing.shorthand import broken, ingest, issue, stands
 from tests.factories import billing as make
+from tests.factories import credits as give
 
 pytestmark = pytest.mark.django_db
 DUE = make.MONTH_END
@@ -312,3 +316,107 @@ def test_a_run_stopped_after_any_of_its_steps_ends_with_one_invoice_each() -> No
     assert invoices() == [("t0", "1.06"), ("t1", "2.12"), ("t2", "3.18")]
     assert (set(states().values()), run_state()) == ({"issued"}, "done")
     assert broken() == ()
+
+
+def adjust(tenant: Organisation, net: str, now: object = make.NOW) -> None:
+    with operator_scope():
+        propose_adjustment(
+            actor=CLERK,
+            tenant_id=tenant.pk,
+            net=Decimal(net),
+            tax_code="it_service",
+            title_en="Setting up",
+            title_zh="安装",
+            reason="As agreed",
+            now=now,  # type: ignore[arg-type]
+        )
+
+
+def bill_of(tenant: Organisation) -> Invoice:
+    with operator_scope():
+        return Invoice.objects.get(tenant=tenant)
+
+
+def test_an_adjustment_alone_is_billed_by_the_run_and_once(prices: PriceVersion) -> None:
+    alone = make.make_tenant("alone")
+    adjust(alone, "100.00")
+    with tenant_scope(alone.pk):
+        shown = unbilled(tenant_id=alone.pk, until=DUE)
+    assert [(line.kind, str(line.gross)) for line in shown.lines] == [("adjustment", "106.00")]
+    for _ in range(2):
+        work(start(), is_automatic=True)
+    assert states() == {"alone": "issued"}
+    invoice = bill_of(alone)
+    assert (str(invoice.net), str(invoice.gross), invoice.line_count) == ("100.00", "106.00", 1)
+    assert (invoice.period_start, invoice.period_end) == (make.MONTH_START, DUE)
+    assert shown.period_start == invoice.period_start
+    assert stands(alone).balance == Decimal("-106.00")
+    with operator_scope():
+        assert Adjustment.objects.get().state == "invoiced"
+    assert broken() == ()
+
+
+def test_an_adjustment_below_zero_alone_goes_into_the_wallet_and_pays_what_is_open(
+    prices: PriceVersion,
+) -> None:
+    tenant = make.make_tenant("t0")
+    ingest(tenant, make.tokens("e1", 30_000_000, at=make.MONTH_START))
+    first = issue(tenant)
+    assert str(first.gross) == "31.80"
+    adjust(tenant, "-50.00")
+    work(start(), is_automatic=True)
+    with operator_scope():
+        second = Invoice.objects.exclude(pk=first.pk).get(tenant=tenant)
+    assert (str(second.net), str(second.gross)) == ("-50.00", "-53.00")
+    assert (second.period_start, second.previous_hash) == (first.period_end, first.content_hash)
+    with tenant_scope(tenant.pk):
+        paid = invoice_detail(tenant_id=tenant.pk, invoice_id=first.pk)
+        below = invoice_detail(tenant_id=tenant.pk, invoice_id=second.pk)
+    assert (paid.due, paid.paid_from_wallet) == (0, Decimal("31.80"))
+    assert (below.due, below.to_wallet) == (0, Decimal("53.00"))
+    assert stands(tenant).balance == Decimal("21.20")
+    with operator_scope():
+        (item,) = InvoiceRunItem.objects.all()
+        assert "negative" in item.oddities
+    assert broken() == ()
+
+
+def test_an_adjustment_that_takes_away_all_that_was_used_leaves_nothing_to_pay(
+    prices: PriceVersion,
+) -> None:
+    tenant = make.make_tenant("t0")
+    ingest(tenant, make.tokens("e1", 30_000_000))
+    adjust(tenant, "-30.00")
+    work(start(), is_automatic=True)
+    invoice = bill_of(tenant)
+    assert (str(invoice.gross), invoice.line_count, stands(tenant).balance) == ("0.00", 2, 0)
+    assert broken() == ()
+
+
+def test_an_adjustment_approved_after_the_month_waits_for_the_next_run(
+    prices: PriceVersion,
+) -> None:
+    alone, user = make.make_tenant("alone"), make.make_tenant("user")
+    ingest(user, make.tokens("e1", 1_000_000))
+    for tenant in (alone, user):
+        adjust(tenant, "10.00", now=DUE)
+    work(start(), is_automatic=True)
+    assert states() == {"user": "issued"}
+    assert bill_of(user).line_count == 2
+    with operator_scope():
+        assert tenants_to_invoice(DUE) == ()
+        assert tenants_to_invoice(DUE + timedelta(days=31)) == (alone.pk,)
+
+
+def test_credits_pay_an_adjustment_as_the_draft_says(prices: PriceVersion) -> None:
+    alone = give.verified("alone")
+    give.promo(alone, "20.00")
+    adjust(alone, "100.00")
+    with tenant_scope(alone.pk):
+        shown = unbilled(tenant_id=alone.pk, until=DUE)
+    work(start(), is_automatic=True)
+    invoice = bill_of(alone)
+    with tenant_scope(alone.pk):
+        found = invoice_detail(tenant_id=alone.pk, invoice_id=invoice.pk)
+    assert (shown.credits, found.credits) == (Decimal("20.00"), Decimal("20.00"))
+    assert (shown.payable, found.payable, found.due) == (Decimal("86.00"),) * 3
