@@ -18,6 +18,7 @@ from tenants.commands.spreading import (
     mark_notice_mailed,
 )
 from tenants.commands.spreading import spread_notice as spread
+from tenants.commands.webhook_log import PORTION, retire_deliveries
 from tenants.mail import invitation_mail, notice_mail
 from tenants.queries.members import unsent_invitations
 from tenants.queries.notices import unsent_notice_mails, unspread_notices
@@ -93,6 +94,16 @@ def sweep_webhooks(**_: object) -> None:
         for call in as_completed(calls):
             with operator_scope():
                 record_attempt(claim=calls[call], answer=call.result(), now=utc_now())
+
+
+@shared_task(name="tenants.retire_webhook_log", soft_time_limit=600)
+def retire_webhook_log(**_: object) -> None:
+    """Drop what is too old for the delivery log, a portion a transaction, until none is left."""
+    now = utc_now()
+    gone = PORTION
+    while gone == PORTION:
+        with operator_scope():
+            gone = retire_deliveries(now=now)
 
 
 @shared_task(name="tenants.sweep", soft_time_limit=60)

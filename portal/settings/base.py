@@ -7,7 +7,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from portal.settings.broker import broker_options
-from portal.settings.env import Environment, postgres_settings
+from portal.settings.env import Environment, EnvironmentRefused, postgres_settings
 from portal.settings.schedule import beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -264,6 +264,10 @@ GATEWAY_READ_SECONDS = env.whole("GATEWAY_READ_SECONDS", 600)
 # the same building; development also calls plain http.
 WEBHOOK_PRIVATE_HOSTS = [name.lower() for name in env.names("WEBHOOK_PRIVATE_HOSTS", "")]
 WEBHOOK_PLAIN_HTTP = False
+# What failed can be sent again for thirty days, so its row is there at least as long.
+WEBHOOK_LOG_DAYS = env.whole("WEBHOOK_LOG_DAYS", 90)
+if WEBHOOK_LOG_DAYS < 30:
+    raise EnvironmentRefused("WEBHOOK_LOG_DAYS must be at least 30.")
 WEBHOOK_RESOLVER = "tenants.webhooks.addresses.resolve"
 
 REST_FRAMEWORK: dict[str, Any] = {

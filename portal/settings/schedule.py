@@ -22,6 +22,7 @@ POKES = (
     Poke("billing.end_contracts", 600),
     Poke("tenants.sweep", 30),
     Poke("tenants.sweep_webhooks", 15),
+    Poke("tenants.retire_webhook_log", 3600),
 )
 
 

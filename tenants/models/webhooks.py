@@ -140,11 +140,21 @@ class WebhookDelivery(TenantOwned):
                 name="tenants_webhookdelivery_line",
             ),
             models.Index(fields=["endpoint", "-id"], name="tenants_webhookdelivery_log"),
+            models.Index(
+                fields=["finished_at"],
+                condition=~models.Q(state="pending"),
+                name="tenants_webhookdelivery_old",
+            ),
+            models.Index(
+                fields=["endpoint", "-id"],
+                condition=models.Q(state="failed"),
+                name="tenants_webhookdelivery_failed",
+            ),
         ]
 
 
 class WebhookAttempt(TenantOwned):
-    """One call: when, how long, what came back; append-only.
+    """One call: when, how long, what came back; it goes only with its delivery, when that is old.
 
     Shape: ``response_text`` is at most the first KiB of the answer; ``status`` is empty where no
     answer came, and ``outcome`` says why.

@@ -95,6 +95,8 @@ def of_tenant(tenant_id: object, invoice_id: object) -> tuple[Copies, ...]:
         Copies("billing_invoice", f"id = '{invoice_id}'",
                {"id": id_of("invoice"), "number": "'number-' || n", "sequence": f"{FAR} + n",
                 "period_start": month, "period_end": f"{month} + interval '1 hour'"}),
+        Copies("billing_invoicedue", f"invoice_id = '{invoice_id}'",
+               {"id": id_of("due"), "invoice_id": id_of("invoice")}),
         Copies("billing_invoiceline", f"invoice_id = '{invoice_id}' AND position = 1",
                {"id": id_of("line"), "position": f"{FAR} + n"}),
         Copies("billing_ledgertransaction", f"{own} AND idem_key LIKE '%first:%'",
@@ -102,6 +104,14 @@ def of_tenant(tenant_id: object, invoice_id: object) -> tuple[Copies, ...]:
         Copies("billing_ledgerentry", paid_in,
                {"id": "md5('leg' || n || (sample.one).line)::uuid",
                 "transaction_id": id_of("movement")}, rows=2),
+        Copies("tenants_notice", f"{own} AND key = 'crowd'",
+               {"id": id_of("notice"), "key": "'crowd:' || n"}),
+        Copies("tenants_webhookendpoint", f"{own} AND description = 'crowd'",
+               {"id": id_of("endpoint"), "description": "'copied'"}),
+        Copies("tenants_webhookdelivery", f"{own} AND message_id = 'crowd'",
+               {"id": id_of("delivery"), "message_id": "'crowd-' || n", "notice_id": "null"}),
+        Copies("tenants_webhookattempt", own,
+               {"id": id_of("attempt"), "delivery_id": id_of("delivery")}),
         Copies("billing_hold", own, {"id": id_of("hold"), "key": "'crowd:' || n"}),
     )  # fmt: skip
 

@@ -13,8 +13,16 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Invoice
 from compute.models import Node, Pool, Reservation
-from tenants.models import OperatorAccess
+from tenants.models import (
+    Notice,
+    OperatorAccess,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from tenants.scoping import operator_scope
+from tenants.sealing import seal
+from tenants.webhooks import signing
 from tests.factories import console
 from tests.factories.console import Console
 from tests.factories.crowds import Copies, crowd, of_tenant
@@ -38,6 +46,10 @@ API_OF_TENANT = (
     "invoices",
     "invoices/{invoice}",
     "invoices/{invoice}/lines/1/events",
+    "notices",
+    "webhooks",
+    "webhooks/{endpoint}/deliveries",
+    "webhooks/{endpoint}/deliveries?state=failed",
 )
 PAGES_OF_TENANT = (
     "",
@@ -56,6 +68,10 @@ PAGES_OF_TENANT = (
     "projects/",
     "audit/",
     "audit/?show=visits",
+    "notices/",
+    "webhooks/",
+    "webhooks/{endpoint}/",
+    "webhooks/deliveries/{delivery}/",
 )
 OPERATORS_PAGES_OF_TENANTS = (
     "",
@@ -98,9 +114,39 @@ def costs(django_db_setup: None, django_db_blocker: Any) -> Iterator["Costs"]:
                 starts_at=now,
                 ends_at=now + timedelta(minutes=30),
             )
+            _told(who, now)
         yield Costs(who)
         connections.close_all()
         call_command("flush", interactive=False, verbosity=0, database="owner")
+
+
+def _told(who: Console, now: datetime) -> None:
+    """A notice and a message of it that an endpoint did not take, for the owner to copy."""
+    tenant = who.organisation
+    notice = Notice.objects.create(
+        tenant=tenant, kind="webhook.tested", key="crowd", roles=["owner"], at=now
+    )
+    endpoint = WebhookEndpoint.objects.create(
+        tenant=tenant,
+        url="https://1.1.1.1/hook",
+        description="crowd",
+        sealed_secret=seal(signing.new_secret().encode()),
+        created_at=now,
+    )
+    delivery = WebhookDelivery.objects.create(
+        tenant=tenant,
+        endpoint=endpoint,
+        notice=notice,
+        message_id="crowd",
+        event_type=notice.kind,
+        body="{}",
+        state="failed",
+        created_at=now,
+        finished_at=now,
+    )
+    WebhookAttempt.objects.create(
+        tenant=tenant, delivery=delivery, number=1, at=now, duration_ms=1, outcome="timeout"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +165,8 @@ class Costs:
         with operator_scope():
             self.words = {
                 "invoice": Invoice.objects.get(tenant_id=who.id).pk,
+                "endpoint": WebhookEndpoint.objects.get(description="crowd").pk,
+                "delivery": WebhookDelivery.objects.get(message_id="crowd").pk,
                 "reservation": Reservation.objects.get(tenant_id=who.id, state="active").pk,
             }
 
