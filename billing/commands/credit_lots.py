@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.commands.credit_money import book_ended, book_given
 from billing.credit_days import end_of_day, last_day
 from billing.credit_notices import GRANTED
+from billing.four_eyes import author_of, second_person
 from billing.locks import lock_account
 from billing.meters import get as meter_of
 from billing.models import (
@@ -51,6 +52,14 @@ class CreditEnded(DomainError):
     code = "credit_ended"
     status = 409
     message = _("This credit has ended already, or was bought and cannot be taken back.")
+
+
+class CreditDecided(DomainError):
+    """Somebody was first."""
+
+    code = "credit_decided"
+    status = 409
+    message = _("This credit was decided on already.")
 
 
 class PackageNotPaid(DomainError):
@@ -97,7 +106,7 @@ class PackageTerms:
 def grant_promo(
     *, actor: Actor, tenant_id: UUID, amount: Decimal, terms: LotTerms, key: str, now: datetime
 ) -> CreditLot:
-    """Give a tenant promotional credit; it reduces revenue when it is used.
+    """Give a tenant promotional credit once somebody else agrees; it reduces revenue when used.
 
     Locks: the account.
     Raises: PermissionRefused, CreditRefused, AccountBusy.
@@ -122,7 +131,7 @@ def grant_package(
     key: str,
     now: datetime,
 ) -> CreditLot:
-    """Sell a tenant a package from its wallet, or give it one where the price is nothing.
+    """Sell a tenant a package from its wallet; one at no price is given once somebody else agrees.
 
     Locks: the account.
     Raises: PermissionRefused, CreditRefused, UnknownMeter, PackageNotPaid, AccountBusy.
@@ -231,21 +240,85 @@ def _give(actor: Actor, lot: CreditLot, now: datetime) -> CreditLot:
                 errors=[FieldError("/key", "reused", _("This key made a different credit."))]
             )
         return known
-    return put_in(actor, lot, now)
+    author = None if lot.price_net else author_of(actor)
+    if author is None:
+        return put_in(actor, lot, now)
+    lot.state, lot.proposed_by_id = CreditState.PROPOSED, author
+    lot.save(force_insert=True)
+    lot.remaining = lot.face
+    _record(actor, lot, f"billing.{lot.kind}.proposed")
+    return lot
+
+
+@transaction.atomic
+def approve_credit(*, actor: Actor, tenant_id: UUID, lot_id: UUID, now: datetime) -> CreditLot:
+    """Agree to a credit that somebody else proposed; it is there to use from now on.
+
+    Locks: the account.
+    Raises: PermissionRefused, NotFound, CreditDecided, FourEyesRequired, CreditRefused,
+    AccountBusy.
+    """
+    require(actor, Permission.CREDIT_GRANT, tenant_id)
+
+    lock_account(tenant_id)
+    lot = _proposed(tenant_id, lot_id)
+    second = second_person(actor, [lot.proposed_by_id] if lot.proposed_by_id else [])
+    if lot.expires_at is not None and lot.expires_at <= now:
+        told = _("Its last day is over.")
+        raise CreditRefused(errors=[FieldError("/expires_on", "past", told)])
+    moved = CreditLot.objects.filter(pk=lot.pk, state=CreditState.PROPOSED).update(
+        state=state_at(lot.effective_at, now),
+        approved_by=actor.name[:200],
+        approved_by_id=second,
+        approved_at=now,
+    )
+    if not moved:
+        raise CreditDecided
+    lot.refresh_from_db()
+    _hand_out(actor, lot, now)
+    return lot
+
+
+@transaction.atomic
+def reject_credit(
+    *, actor: Actor, tenant_id: UUID, lot_id: UUID, reason: str, now: datetime
+) -> CreditLot:
+    """Refuse a proposed credit, or take one's own proposal back; nothing was given.
+
+    Raises: PermissionRefused, NotFound, CreditDecided.
+    """
+    require(actor, Permission.CREDIT_GRANT, tenant_id)
+    lot = _proposed(tenant_id, lot_id)
+    moved = CreditLot.objects.filter(pk=lot.pk, state=CreditState.PROPOSED).update(
+        state=CreditState.REJECTED, closed_at=now, closed_reason=reason[:500]
+    )
+    if not moved:
+        raise CreditDecided
+    _record(actor, lot, f"billing.{lot.kind}.rejected")
+    lot.refresh_from_db()
+    return lot
+
+
+def _proposed(tenant_id: UUID, lot_id: UUID) -> CreditLot:
+    lot = CreditLot.objects.filter(tenant_id=tenant_id, pk=lot_id).first()
+    if lot is None:
+        raise NotFound
+    if lot.state != CreditState.PROPOSED:
+        raise CreditDecided
+    return lot
 
 
 def put_in(actor: Actor, lot: CreditLot, now: datetime) -> CreditLot:
     """Write a lot, book what it means, tell the tenant; part of the caller's locked transaction."""
     lot.save(force_insert=True)
     lot.remaining = lot.face
+    _hand_out(actor, lot, now)
+    return lot
+
+
+def _hand_out(actor: Actor, lot: CreditLot, now: datetime) -> None:
     book_given(lot, now)
-    record(
-        actor,
-        f"billing.{lot.kind}.granted",
-        subject=f"billing.credit:{lot.pk}",
-        tenant_id=lot.tenant_id,
-        detail={"code": lot.code, "face": str(lot.face), "title": lot.title},
-    )
+    _record(actor, lot, f"billing.{lot.kind}.granted")
     post(
         tenant_id=lot.tenant_id,
         kind=GRANTED,
@@ -253,7 +326,16 @@ def put_in(actor: Actor, lot: CreditLot, now: datetime) -> CreditLot:
         detail={"code": lot.code, "face": str(lot.face), "expires": said_end(lot)},
         now=now,
     )
-    return lot
+
+
+def _record(actor: Actor, lot: CreditLot, action: str) -> None:
+    record(
+        actor,
+        action,
+        subject=f"billing.credit:{lot.pk}",
+        tenant_id=lot.tenant_id,
+        detail={"code": lot.code, "face": str(lot.face), "title": lot.title},
+    )
 
 
 def said_end(lot: CreditLot) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,19 +12,15 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 from psycopg.errors import CheckViolation
 
-from billing.commands.credit_lots import new_code, put_in, said_end, state_at
-from billing.credit_days import day_of, end_of_day
+from billing.commands.credit_lots import put_in, said_end
+from billing.commands.voucher_lots import package_lot, voucher_lot
+from billing.credit_days import day_of
 from billing.credit_notices import DECIDED
+from billing.four_eyes import author_of, second_person
 from billing.locks import busy_when_waiting, lock_account
 from billing.models import (
-    AfterExpiry,
     ApplicationState,
-    CreditKind,
-    CreditLot,
-    CreditScope,
-    Funder,
     VoucherApplication,
-    VoucherMode,
     VoucherScheme,
 )
 from billing.money import FEN, is_whole_fen
@@ -235,7 +231,11 @@ def review_application(
     """
     require(actor, Permission.VOUCHER_REVIEW, tenant_id)
     application = _found(tenant_id, application_id)
-    values = {"reviewed_at": now, "reviewed_by": actor.name[:200]}
+    values = {
+        "reviewed_at": now,
+        "reviewed_by": actor.name[:200],
+        "reviewed_by_id": author_of(actor),
+    }
     _move(actor, application, ApplicationState.REVIEWED, now, **values)
     application.refresh_from_db()
     return application
@@ -245,15 +245,19 @@ def review_application(
 def grant_application(
     *, actor: Actor, tenant_id: UUID, application_id: UUID, amount: Decimal, now: datetime
 ) -> VoucherApplication:
-    """Grant a reviewed application, in whole or in part; the voucher is there to use.
+    """Grant what somebody else reviewed, in whole or in part; the voucher is there to use.
 
     Locks: the account, then the caps of the scheme.
-    Raises: PermissionRefused, NotFound, ApplicationDecided, ApplicationRefused, CapReached,
-    AccountBusy.
+    Raises: PermissionRefused, NotFound, ApplicationDecided, FourEyesRequired, ApplicationRefused,
+    CapReached, AccountBusy.
     """
     require(actor, Permission.VOUCHER_REVIEW, tenant_id)
     lock_account(tenant_id)
     application = _found(tenant_id, application_id)
+    if application.state != ApplicationState.REVIEWED:
+        raise ApplicationDecided
+    reviewer = application.reviewed_by_id
+    second_person(actor, [] if reviewer is None else [reviewer])
     if not is_whole_fen(amount) or not FEN <= amount <= application.amount:
         wrong = FieldError("/amount", "amount", _("Grant at most what was asked, in fen."))
         raise ApplicationRefused(errors=[wrong])
@@ -266,79 +270,18 @@ def grant_application(
 def _grant(actor: Actor, application: VoucherApplication, amount: Decimal, now: datetime) -> None:
     scheme = application.scheme
     # The application lets go of what it held before the lot takes it, in one locked transaction.
-    values = {"granted_amount": amount, "decided_at": now, "decided_by": actor.name[:200]}
+    values = {
+        "granted_amount": amount,
+        "decided_at": now,
+        "decided_by": actor.name[:200],
+        "decided_by_id": author_of(actor),
+    }
     _move(actor, application, ApplicationState.GRANTED, now, **values)
-    lot = _voucher(application, amount, actor, now)
+    lot = voucher_lot(application, amount, actor, now)
     put_in(actor, lot, now)
     if scheme.package_quantity:
-        put_in(actor, _package(application, lot, actor, now), now)
+        put_in(actor, package_lot(application, lot, actor, now), now)
     _tell(application, ApplicationState.GRANTED.value, f"{amount:.2f}", said_end(lot), now)
-
-
-def _expires_at(scheme: VoucherScheme, now: datetime) -> datetime | None:
-    zone = settings.CENTRE_TIME_ZONE
-    ends = [] if scheme.valid_until is None else [scheme.valid_until]
-    if scheme.valid_days is not None:
-        ends.append(end_of_day(day_of(now + timedelta(days=scheme.valid_days), zone), zone))
-    return min(ends, default=None)
-
-
-def _voucher(
-    application: VoucherApplication, amount: Decimal, actor: Actor, now: datetime
-) -> CreditLot:
-    scheme = application.scheme
-    return CreditLot(
-        tenant_id=application.tenant_id,
-        code=new_code(CreditKind.VOUCHER),
-        kind=CreditKind.VOUCHER,
-        state=state_at(now, now),
-        funder=Funder.GOVERNMENT,
-        mode=VoucherMode(scheme.mode),
-        scheme=scheme,
-        application=application,
-        cap_year=application.cap_year,
-        title=scheme.title_zh,
-        face=amount,
-        priority=scheme.priority,
-        scope=CreditScope.SERVICE,
-        scope_values=scheme.scope_services,
-        excluded_services=scheme.excluded_services,
-        eligible_pools=scheme.eligible_pools,
-        share_domestic=scheme.share_domestic,
-        share_other=scheme.share_other,
-        min_spend=scheme.min_spend,
-        is_stackable=scheme.is_stackable,
-        after_expiry=scheme.after_expiry,
-        effective_at=now,
-        expires_at=_expires_at(scheme, now),
-        key=f"application:{application.pk}",
-        created_at=now,
-        created_by=actor.name[:200],
-    )
-
-
-def _package(
-    application: VoucherApplication, voucher: CreditLot, actor: Actor, now: datetime
-) -> CreditLot:
-    """The free card-hours that come with the scheme."""
-    scheme = application.scheme
-    return CreditLot(
-        tenant_id=application.tenant_id,
-        code=new_code(CreditKind.PACKAGE),
-        kind=CreditKind.PACKAGE,
-        state=state_at(now, now),
-        funder=Funder.CENTRE,
-        application=application,
-        title=scheme.title_zh,
-        face=Decimal(scheme.package_quantity or 0),
-        meter=scheme.package_meter,
-        after_expiry=AfterExpiry.LAPSE,
-        effective_at=now,
-        expires_at=voucher.expires_at,
-        key=f"application:{application.pk}:package",
-        created_at=now,
-        created_by=actor.name[:200],
-    )
 
 
 @transaction.atomic
@@ -351,7 +294,12 @@ def reject_application(
     """
     require(actor, Permission.VOUCHER_REVIEW, tenant_id)
     application = _found(tenant_id, application_id)
-    values = {"reason": reason[:500], "decided_at": now, "decided_by": actor.name[:200]}
+    values = {
+        "reason": reason[:500],
+        "decided_at": now,
+        "decided_by": actor.name[:200],
+        "decided_by_id": actor.id,
+    }
     _move(actor, application, ApplicationState.REJECTED, now, **values)
     application.refresh_from_db()
     _tell(application, ApplicationState.REJECTED.value, "0.00", reason, now)

@@ -15,6 +15,8 @@ class CreditKind(models.TextChoices):
 
 
 class CreditState(models.TextChoices):
+    PROPOSED = "proposed", _("Proposed")
+    REJECTED = "rejected", _("Rejected")
     ISSUED = "issued", _("Issued")
     ACTIVE = "active", _("Active")
     EXHAUSTED = "exhausted", _("Used up")
@@ -24,6 +26,8 @@ class CreditState(models.TextChoices):
 
 # Using the last of a lot and giving it back are the database's own moves.
 CREDIT_TRANSITIONS: dict[str, frozenset[str]] = {
+    CreditState.PROPOSED: frozenset({CreditState.ISSUED, CreditState.ACTIVE, CreditState.REJECTED}),
+    CreditState.REJECTED: frozenset(),
     CreditState.ISSUED: frozenset({CreditState.ACTIVE, CreditState.EXPIRED, CreditState.REVOKED}),
     CreditState.ACTIVE: frozenset(
         {CreditState.EXHAUSTED, CreditState.EXPIRED, CreditState.REVOKED}
@@ -64,6 +68,8 @@ class CreditLot(TenantOwned):
     Shape: the terms are copied from the scheme when the lot is made, so that editing the scheme
     changes no lot. ``remaining`` is moved only by the database, from the uses. ``share_domestic``
     and ``share_other`` are the most of one line it may pay, by the origin of the cards.
+    What the centre gives, one person proposes and another approves; a lot that nobody proposed
+    was sold, or made by the product.
     """
 
     code = models.CharField(max_length=40)
@@ -108,6 +114,10 @@ class CreditLot(TenantOwned):
     key = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200)
+    proposed_by_id = models.UUIDField(null=True)
+    approved_by = models.CharField(max_length=200, blank=True)
+    approved_by_id = models.UUIDField(null=True)
+    approved_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     closed_reason = models.CharField(max_length=500, blank=True)
 

@@ -131,8 +131,11 @@ class VoucherApplication(TenantOwned):
     submitted_at = models.DateTimeField(null=True)
     reviewed_at = models.DateTimeField(null=True)
     reviewed_by = models.CharField(max_length=200, blank=True)
+    reviewed_by_id = models.UUIDField(null=True)
     decided_at = models.DateTimeField(null=True)
     decided_by = models.CharField(max_length=200, blank=True)
+    # Somebody other than the reviewer, where it is granted.
+    decided_by_id = models.UUIDField(null=True)
 
     class Meta:
         constraints = [

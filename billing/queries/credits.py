@@ -54,6 +54,11 @@ class CreditRow:
     effective_at: datetime
     last_day: date | None
     days_left: int | None
+    created_by: str
+    created_at: datetime
+    approved_by: str
+    approved_at: datetime | None
+    proposed_by_id: UUID | None
 
     @property
     def is_package(self) -> bool:
@@ -89,6 +94,11 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         effective_at=lot.effective_at,
         last_day=None if ends is None else last_day(ends, zone),
         days_left=None if ends is None else days_left(ends, now, zone),
+        created_by=lot.created_by,
+        created_at=lot.created_at,
+        approved_by=lot.approved_by,
+        approved_at=lot.approved_at,
+        proposed_by_id=lot.proposed_by_id,
     )
 
 
@@ -111,10 +121,13 @@ def credit_page(
 ) -> Page[CreditRow]:
     """Every credit of a tenant, or of one kind, newest first.
 
+    What is only proposed is the centre's own business: tenants see what was given.
     Raises: PermissionRefused, InvalidInput.
     """
     require(actor, Permission.WALLET_READ, tenant_id)
     rows: QuerySet[CreditLot] = CreditLot.objects.filter(tenant_id=tenant_id)
+    if Permission.CREDIT_GRANT not in actor.permissions:
+        rows = rows.exclude(state__in=[CreditState.PROPOSED, CreditState.REJECTED])
     page = newest_first(rows.filter(kind=kind) if kind else rows, cursor=cursor, limit=limit)
     return Page(tuple(_row(lot, now) for lot in page.items), page.next_cursor)
 

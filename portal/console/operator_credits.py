@@ -12,8 +12,10 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.commands.credit_lots import (
     LotTerms,
     PackageTerms,
+    approve_credit,
     grant_package,
     grant_promo,
+    reject_credit,
     revoke_credit,
 )
 from billing.meters import declared
@@ -95,7 +97,7 @@ def tenant_credits(request: ActorRequest, code: str) -> HttpResponse:
 @require_POST
 @allowed(Permission.CREDIT_GRANT)
 def promo_grant(request: ActorRequest, code: str) -> HttpResponse:
-    """Give promotional credit, once for each form."""
+    """Propose promotional credit, once for each form; somebody else approves it."""
     tenant = tenant_of_code(actor=request.actor, code=code)
     form = PromoForm(request.POST)
 
@@ -123,14 +125,14 @@ def promo_grant(request: ActorRequest, code: str) -> HttpResponse:
         )
         return reverse("ops:tenant-credits", args=[code])
 
-    done = _("The credit is granted.")
+    done = _("The credit is proposed. Somebody else approves it.")
     return answer(request, effect, shown=shown, done=done, tenant_id=tenant.pk)
 
 
 @require_POST
 @allowed(Permission.CREDIT_GRANT)
 def package_grant(request: ActorRequest, code: str) -> HttpResponse:
-    """Sell a package from the wallet, or give one, once for each form."""
+    """Sell a package from the wallet, or propose one for nothing, once for each form."""
     tenant = tenant_of_code(actor=request.actor, code=code)
     form = PackageForm(request.POST)
 
@@ -162,8 +164,54 @@ def package_grant(request: ActorRequest, code: str) -> HttpResponse:
         )
         return reverse("ops:tenant-credits", args=[code])
 
-    done = _("The package is there.")
+    done = (
+        _("The package is sold.")
+        if form.cleaned_data["price_net"]
+        else _("The package is proposed. Somebody else approves it.")
+    )
     return answer(request, effect, shown=shown, done=done, tenant_id=tenant.pk)
+
+
+@require_POST
+@allowed(Permission.CREDIT_GRANT)
+def credit_approve(request: ActorRequest, code: str, lot_id: UUID) -> HttpResponse:
+    """Agree to what somebody else proposed."""
+    tenant = tenant_of_code(actor=request.actor, code=code)
+
+    def effect() -> str:
+        approve_credit(actor=request.actor, tenant_id=tenant.pk, lot_id=lot_id, now=utc_now())
+        return reverse("ops:tenant-credits", args=[code])
+
+    return answer(
+        request,
+        effect,
+        shown=lambda refusal: _page(request, code, refusal),
+        done=_("The credit is granted."),
+    )
+
+
+@require_POST
+@allowed(Permission.CREDIT_GRANT)
+def credit_reject(request: ActorRequest, code: str, lot_id: UUID) -> HttpResponse:
+    """Refuse a proposal, or take one's own back."""
+    tenant = tenant_of_code(actor=request.actor, code=code)
+
+    def effect() -> str:
+        reject_credit(
+            actor=request.actor,
+            tenant_id=tenant.pk,
+            lot_id=lot_id,
+            reason=request.POST.get("reason", "")[:500],
+            now=utc_now(),
+        )
+        return reverse("ops:tenant-credits", args=[code])
+
+    return answer(
+        request,
+        effect,
+        shown=lambda refusal: _page(request, code, refusal),
+        done=_("The proposal is rejected."),
+    )
 
 
 @require_POST
@@ -204,7 +252,10 @@ def _page(
     context = {
         "organisation": tenant,
         "page": page,
-        "rows": [(one, CREDIT_KINDS[one.kind]) for one in page.items],
+        "rows": [
+            (one, CREDIT_KINDS[one.kind], one.proposed_by_id == request.actor.id)
+            for one in page.items
+        ],
         "may_grant": Permission.CREDIT_GRANT in request.actor.permissions,
         "promo_form": PromoForm(),
         "package_form": PackageForm(),

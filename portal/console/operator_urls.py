@@ -89,6 +89,16 @@ urlpatterns = [
         name="package-grant",
     ),
     path(
+        "tenants/<str:code>/credits/<uuid:lot_id>/approve/",
+        operator_credits.credit_approve,
+        name="credit-approve",
+    ),
+    path(
+        "tenants/<str:code>/credits/<uuid:lot_id>/reject/",
+        operator_credits.credit_reject,
+        name="credit-reject",
+    ),
+    path(
         "tenants/<str:code>/credits/<uuid:lot_id>/revoke/",
         operator_credits.credit_revoke,
         name="credit-revoke",

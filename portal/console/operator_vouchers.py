@@ -229,7 +229,11 @@ def _applications_page(
 ) -> HttpResponse:
     page = waiting_applications(actor=request.actor, cursor=request.GET.get("cursor") or None)
     rows = [
-        (one, [(EVIDENCE.get(kind, kind), told) for kind, told in one.evidence.items()])
+        (
+            one,
+            [(EVIDENCE.get(kind, kind), told) for kind, told in one.evidence.items()],
+            one.reviewed_by_id == request.actor.id,
+        )
         for one in page.items
     ]
     context = {

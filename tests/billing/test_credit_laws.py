@@ -1,12 +1,24 @@
 """What the database refuses of credits with the product's own checks left out."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from billing.commands.credit_lots import (
+    CreditDecided,
+    CreditRefused,
+    LotTerms,
+    approve_credit,
+    grant_promo,
+    reject_credit,
+)
+from billing.commands.vouchers import grant_application, review_application
+from billing.four_eyes import FourEyesRequired
 from billing.models import (
     CreditLot,
     CreditUse,
@@ -17,9 +29,13 @@ from billing.models import (
     VoucherCap,
     VoucherScheme,
 )
-from tenants.models import Organisation
-from tenants.scoping import operator_scope
+from billing.queries.credits import credit_page
+from billing.queries.invoices import invoice_detail, unbilled
+from tenants.models import AuditEntry, Notice, Organisation
+from tenants.permissions import MEMBER_ROLES, SYSTEM, Actor, ActorKind, PermissionRefused
+from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.shorthand import broken, ingest, issue
+from tests.billing.test_price_drafts import ANNA, BORIS
 from tests.factories import billing as make
 from tests.factories import credits as give
 
@@ -230,4 +246,138 @@ def test_the_database_keeps_the_caps_without_the_command() -> None:
         lambda: VoucherCap.objects.all().delete(),
     ):
         refused(change)
+    assert broken() == ()
+
+
+def proposed(tenant: Organisation) -> CreditLot:
+    with tenant_scope(tenant.pk):
+        return grant_promo(
+            actor=ANNA,
+            tenant_id=tenant.pk,
+            amount=Decimal("50.00"),
+            terms=LotTerms(title="Welcome", effective_at=make.LONG_AGO),
+            key="proposed",
+            now=make.NOW,
+        )
+
+
+def agree(lot: CreditLot, actor: Actor, now: datetime = make.NOW) -> CreditLot:
+    with tenant_scope(lot.tenant_id):
+        return approve_credit(actor=actor, tenant_id=lot.tenant_id, lot_id=lot.pk, now=now)
+
+
+def test_a_proposed_credit_pays_nothing_until_somebody_else_agrees(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    lot = proposed(alice)
+    assert (lot.state, lot.proposed_by_id, lot.created_by) == ("proposed", ANNA.id, ANNA.name)
+    ingest(alice, make.cards("c1", HUNDRED_HOURS))
+    member = Actor(ActorKind.MEMBER, None, "finance", alice.pk, MEMBER_ROLES["finance"])
+    with tenant_scope(alice.pk):
+        assert unbilled(tenant_id=alice.pk, until=make.NOW).credits == 0
+        # What is only proposed is the centre's own business.
+        assert credit_page(actor=member, tenant_id=alice.pk, now=make.NOW).items == ()
+    for actor in (ANNA, SYSTEM):
+        with pytest.raises(FourEyesRequired):
+            agree(lot, actor)
+    with pytest.raises(PermissionRefused):
+        agree(lot, replace(BORIS, id=None))
+    assert give.fresh(lot).state == "proposed"
+    given = agree(lot, BORIS)
+    assert (given.state, given.approved_by_id, given.remaining) == ("active", BORIS.id, 50)
+    with pytest.raises(CreditDecided):
+        agree(lot, BORIS)
+    with operator_scope():
+        assert Notice.objects.filter(tenant=alice, kind="credit.granted").count() == 1
+        said = AuditEntry.objects.filter(action__startswith="billing.promo").order_by("pk")
+        assert list(said.values_list("action", "actor_name")) == [
+            ("billing.promo.proposed", ANNA.name),
+            ("billing.promo.granted", BORIS.name),
+        ]
+    invoice = issue(alice)
+    with tenant_scope(alice.pk):
+        assert invoice_detail(tenant_id=alice.pk, invoice_id=invoice.pk).credits == 50
+    assert broken() == ()
+
+
+def test_a_rejected_credit_stays_rejected_and_gives_nothing(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    lot = proposed(alice)
+    with tenant_scope(alice.pk):
+        reject_credit(
+            actor=ANNA, tenant_id=alice.pk, lot_id=lot.pk, reason="Too much", now=make.NOW
+        )
+    with pytest.raises(CreditDecided):
+        agree(lot, BORIS)
+    with operator_scope():
+        assert not Notice.objects.exists()
+    assert give.fresh(lot).closed_reason == "Too much"
+    assert broken() == ()
+
+
+def test_a_proposal_whose_last_day_is_over_is_not_approved(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    with tenant_scope(alice.pk):
+        lot = grant_promo(
+            actor=ANNA,
+            tenant_id=alice.pk,
+            amount=Decimal("50.00"),
+            terms=LotTerms("Welcome", make.LONG_AGO, expires_on=make.NOW.date()),
+            key="short",
+            now=make.NOW,
+        )
+    with pytest.raises(CreditRefused):
+        agree(lot, BORIS, make.NOW + timedelta(days=2))
+    assert give.fresh(lot).state == "proposed"
+
+
+def test_the_database_refuses_a_credit_approved_by_its_proposer(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    lot = proposed(alice)
+
+    def move(**columns: object) -> None:
+        CreditLot.objects.filter(pk=lot.pk).update(**columns)
+
+    law = "billing_creditlot_four_eyes"
+    assert refused(lambda: move(state="active", approved_by_id=ANNA.id)) == law
+    assert refused(lambda: move(state="active")) == law
+    assert refused(lambda: move(approved_by_id=BORIS.id)) == law
+    assert "permission denied" in refused(lambda: move(proposed_by_id=BORIS.id))
+    assert "does not go from" in refused(lambda: move(state="revoked"))
+    assert give.fresh(lot).state == "proposed"
+    agree(lot, BORIS)
+    assert "is not forgotten" in refused(lambda: move(approved_by_id=UUID(int=9)))
+
+
+def test_who_reviewed_an_application_does_not_grant_it(prices: PriceVersion) -> None:
+    customer = give.verified("customer")
+    give.scheme(needs_review=True)
+    application = give.ask(customer, "60.00")
+    which = {"tenant_id": customer.pk, "application_id": application.pk}
+    with operator_scope():
+        review_application(actor=ANNA, now=make.NOW, **which)
+        for actor in (ANNA, SYSTEM):
+            with pytest.raises(FourEyesRequired):
+                grant_application(actor=actor, amount=Decimal("60.00"), now=make.NOW, **which)
+
+    def move(**columns: object) -> None:
+        VoucherApplication.objects.filter(pk=application.pk).update(**columns)
+
+    law = "billing_voucherapplication_four_eyes"
+    assert refused(lambda: move(state="granted", decided_by_id=ANNA.id)) == law
+    assert refused(lambda: move(state="granted")) == law
+    assert "is not forgotten" in refused(lambda: move(reviewed_by_id=None))
+    with operator_scope():
+        assert not CreditLot.objects.exists()
+        granted = grant_application(actor=BORIS, amount=Decimal("60.00"), now=make.NOW, **which)
+    assert (granted.reviewed_by_id, granted.decided_by_id) == (ANNA.id, BORIS.id)
+    lot = give.lot_of(granted)
+    assert (lot.created_by, lot.approved_by, lot.approved_by_id) == (
+        ANNA.name,
+        BORIS.name,
+        BORIS.id,
+    )
     assert broken() == ()

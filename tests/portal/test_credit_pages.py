@@ -69,6 +69,7 @@ def test_finance_grants_and_revokes_once_however_often_the_form_is_sent(
     promo = {"title": "Welcome", "amount": "50.00", "share": "100", "idem": "promo-1"}
     for _ in range(2):
         assert finance.post(f"{CREDITS}promo/", promo).status_code == 302
+    assert lots() == [("promo", "proposed", 50)]
     package = {
         "package_title": "Hours",
         "meter": "compute.card_seconds",
@@ -78,9 +79,20 @@ def test_finance_grants_and_revokes_once_however_often_the_form_is_sent(
         "idem": "package-1",
     }
     assert finance.post(f"{CREDITS}package/", package).status_code == 302
-    assert lots() == [("promo", "active", 50), ("package", "active", 9000)]
     with operator_scope():
         first = CreditLot.objects.get(kind="promo").pk
+        second = CreditLot.objects.get(kind="package").pk
+    assert "Take back" in finance.get(CREDITS).content.decode()
+    alone = finance.post(f"{CREDITS}{first}/approve/")
+    assert alone.status_code == 409
+    assert 'data-code="four_eyes_required"' in alone.content.decode()
+    admin = signed_in("admin")
+    for lot in (first, second):
+        assert admin.post(f"{CREDITS}{lot}/approve/").status_code == 302
+        assert admin.post(f"{CREDITS}{lot}/approve/").status_code == 409
+    assert lots() == [("promo", "active", 50), ("package", "active", 9000)]
+    listed = finance.get(CREDITS).content.decode()
+    assert listed.count("Proposed by") == listed.count("Approved by") == 2
     for _ in range(2):
         assert finance.post(f"{CREDITS}{first}/revoke/").status_code == 302
     assert lots()[0][1] == "revoked"
@@ -123,8 +135,12 @@ def test_a_tenant_applies_and_finance_decides(alice: Organisation) -> None:
     steps = f"/ops/vouchers/applications/{application.pk}/"
     assert finance.post(f"{steps}grant/", {"amount": "60.00"}).status_code == 409
     assert finance.post(f"{steps}review/").status_code == 302
-    assert finance.post(f"{steps}grant/", {"amount": "61.00"}).status_code == 422
-    assert finance.post(f"{steps}grant/", {"amount": "55.00"}).status_code == 302
+    alone = finance.post(f"{steps}grant/", {"amount": "55.00"})
+    assert (alone.status_code, lots()) == (409, [])
+    assert "somebody else grants it" in alone.content.decode()
+    second = signed_in("admin")
+    assert second.post(f"{steps}grant/", {"amount": "61.00"}).status_code == 422
+    assert second.post(f"{steps}grant/", {"amount": "55.00"}).status_code == 302
     assert finance.post(f"{steps}reject/", {"reason": "late"}).status_code == 409
     assert lots() == [("voucher", "active", 55)]
     wallet = tenant.get("/t/alice/wallet/").content.decode()

@@ -184,6 +184,18 @@ ROWS = [
                 lambda names: {"code": names.code, "lot_id": NOBODYS},
             ),
             (
+                "ops/tenants/<str:code>/credits/<uuid:lot_id>/approve/",
+                "POST",
+                P.CREDIT_GRANT,
+                lambda names: {"code": names.code, "lot_id": NOBODYS},
+            ),
+            (
+                "ops/tenants/<str:code>/credits/<uuid:lot_id>/reject/",
+                "POST",
+                P.CREDIT_GRANT,
+                lambda names: {"code": names.code, "lot_id": NOBODYS},
+            ),
+            (
                 "ops/vouchers/applications/<uuid:application_id>/<slug:step>/",
                 "POST",
                 P.VOUCHER_REVIEW,
