@@ -1,5 +1,6 @@
 """Usage that was not counted: how much for which reason, and each event with what it said."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.http import HttpResponse
@@ -40,7 +41,7 @@ def rejected(request: ActorRequest, tenant_code: str) -> HttpResponse:
     )
     context = {
         "page": page,
-        "rows": [(row, REASONS.get(row.code, row.code)) for row in page.items],
+        "rows": [(row, REASONS.get(row.code, row.code), _told(row.said)) for row in page.items],
         "counts": [(one, REASONS.get(one.code, one.code)) for one in counts],
         "total": sum(one.count for one in counts),
         "days": days,
@@ -50,3 +51,16 @@ def rejected(request: ActorRequest, tenant_code: str) -> HttpResponse:
         "crumbs": [Crumb(_("Usage and cost"), address(request, "usage"))],
     }
     return render_page(request, "console/usage/rejected.html", context)
+
+
+def _told(said: object) -> list[tuple[str, str]]:
+    """What an event said, name by name; nested names come after a dot."""
+    told: list[tuple[str, str]] = []
+    if not isinstance(said, Mapping):
+        return told
+    for name, value in said.items():
+        if isinstance(value, Mapping):
+            told += [(f"{name}.{inner}", str(part)) for inner, part in value.items() if part]
+        elif value:
+            told.append((name, str(value)))
+    return told
