@@ -117,6 +117,9 @@ class ApiSchema(AutoSchema):
             statuses.update(_WITH_A_BODY)
         if "{" in self.path or self.method == "DELETE":
             statuses.update({"404", "409"})
+        if operation.query is not None and "project" in operation.query().fields:
+            # Who asks about one project may have named one that is not there.
+            statuses.add("404")
         for status in sorted(statuses):
             document["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
         if operation.repeats is Repeats.BY_KEY_IF_SENT:

@@ -49,7 +49,7 @@ class CorrectionResult:
     # Why it was not accepted; stable.
     code: str
     detail: str
-    # Where the difference will be seen.
+    # draft_updated or next_invoice_correction; empty where nothing was booked.
     effect: str
     # What was booked, in base units.
     difference: int

@@ -13,7 +13,7 @@ from tenants.scoping import operator_scope
 from tests.factories import tenant_models
 
 # Told by the moment or by the series of all tenants' numbers, and no part of what happened.
-PASSING = {"xact", "accrued_xmin", "received_at", "created_at", "updated_at"}
+PASSING = {"xact", "accrued_xmin", "accrual_read_at", "received_at", "created_at", "updated_at"}
 OF_ALL_TENANTS = {
     (AuditEntry, "at"),
     *((model, name) for model in (Invoice, CreditNote) for name in ("sequence", "previous_hash")),

@@ -1,8 +1,10 @@
 """Forms of the tenant console: sent once, refused with their inputs kept, nothing changed."""
 
+import csv
 import re
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -10,6 +12,7 @@ import pytest
 from django.http import HttpResponse
 
 from appliances.models import Deployment
+from billing.adapters.csv import COLUMNS
 from compute.commands import reservations
 from compute.models import Pool, Reservation
 from tenants.models import ApiKey, Invitation, Membership, Project
@@ -289,8 +292,13 @@ def test_totals_of_usage_are_those_of_the_draft_and_of_the_invoice(alice: Consol
     invoices = client.get(alice.path("invoices/")).content.decode()
     (shown,) = total.findall(usage)
     assert shown in invoices
-    csv = client.get(alice.path("usage/lines.csv")).content.decode("utf-8-sig").splitlines()
-    gross = sum(Decimal(line.rsplit(",", 1)[1]) for line in csv[1:])
+    text = client.get(alice.path("usage/lines.csv")).content.decode("utf-8-sig")
+    # Below the lines stands what credits take off; those rows have no gross of their own.
+    gross_at = COLUMNS.index("gross")
+    lines = [row for row in list(csv.reader(StringIO(text)))[1:] if row[gross_at]]
+    position_at = COLUMNS.index("position")
+    assert [row[position_at] for row in lines] == [str(at + 1) for at in range(len(lines))]
+    gross = sum(Decimal(row[gross_at]) for row in lines)
     assert f"{gross:,.2f}" in shown
 
 

@@ -6,7 +6,6 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from billing.commands.corrections import CorrectionReceipt, correct_items
-from billing.corrections import Effect
 from billing.usage import EventStatus
 from portal.api.endpoint import Call, Endpoint, takes_in
 from portal.api.fields import Strict, Text, Whole
@@ -42,10 +41,9 @@ class CorrectionResultOut(serializers.Serializer):  # type: ignore[type-arg]
     status = serializers.ChoiceField(choices=[status.value for status in EventStatus])
     code = serializers.CharField(help_text=_("Why it was not accepted; stable."))
     detail = serializers.CharField()
-    effect = serializers.ChoiceField(
-        choices=[effect.value for effect in Effect],
-        allow_blank=True,
-        help_text=_("Where the difference will be seen."),
+    # No choice: the document's generator leaves the empty one out of an enumeration.
+    effect = serializers.CharField(
+        help_text=_("draft_updated or next_invoice_correction; empty where nothing was booked.")
     )
     difference = serializers.IntegerField(help_text=_("What was booked, in base units."))
 
