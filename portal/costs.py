@@ -3,8 +3,6 @@
 All three are made of the same sheet, so they cannot say different numbers.
 """
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from billing.adapters.csv import escaped
+from billing.adapters.csv import csv_file
 from billing.meters import Meter, declared
 from billing.queries.costs import CostPart, month_costs
 from common.errors import DomainError
@@ -259,24 +257,27 @@ def shown_quantity(quantity: int, meter: Meter | None) -> Decimal:
 
 def cost_csv(sheet: Sheet) -> bytes:
     """A row for each day and group, which a spreadsheet adds up to the same total."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
     heading = [_("Day"), str(GROUPINGS[sheet.asked.by]), _("Code"), _("Net"), _("Currency")]
-    meter = sheet.meter
-    writer.writerow([*heading, *([_("Quantity"), _("Unit")] if meter else [])])
-    for day in sheet.days:
-        for group in sheet.groups:
-            if group.key not in day.nets:
-                continue
-            cells = [
-                day.day.isoformat() if day.day else _("No day"),
-                group_name(group),
-                group.value,
-                f"{day.nets[group.key]:.2f}",
-                "CNY",
-            ]
-            if meter:
-                shown = Decimal(day.quantities[group.key]) / meter.display_divisor
-                cells += [f"{shown.normalize():f}", str(meter.display_unit)]
-            writer.writerow([escaped(cell) for cell in cells])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    if sheet.meter:
+        heading += [_("Quantity"), _("Unit")]
+    rows = (
+        _csv_row(day, group, sheet.meter)
+        for day in sheet.days
+        for group in sheet.groups
+        if group.key in day.nets
+    )
+    return csv_file(heading, rows)
+
+
+def _csv_row(day: DayCosts, group: Group, meter: Meter | None) -> list[str]:
+    cells = [
+        day.day.isoformat() if day.day else _("No day"),
+        group_name(group),
+        group.value,
+        f"{day.nets[group.key]:.2f}",
+        "CNY",
+    ]
+    if meter:
+        shown = Decimal(day.quantities[group.key]) / meter.display_divisor
+        cells += [f"{shown.normalize():f}", str(meter.display_unit)]
+    return cells

@@ -4,8 +4,6 @@ Billing knows no cards and compute no bills, so the two meet here: each claim's 
 day less those metered for it. See docs/algorithms/cost-explorer.md.
 """
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.adapters.csv import escaped
+from billing.adapters.csv import csv_file
 from billing.queries.leaks import (
     CountedRow,
     Lost,
@@ -157,7 +155,7 @@ def leakage(*, actor: Actor, month: Period, now: datetime) -> Leakage:
     leaks = [
         *(
             _leak(claim, one.quantity, worth)
-            for claim, one, worth in zip(short, lost, found.worth, strict=False)
+            for claim, one, worth in zip(short, lost, found.worth[: len(short)], strict=True)
         ),
         *(
             _stranger(one, worth)
@@ -316,23 +314,19 @@ def _by_cause(leaks: Sequence[Leak]) -> tuple[CauseSum, ...]:
 
 def leakage_csv(found: Leakage) -> bytes:
     """One row a leak, for a spreadsheet."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(
-        [
-            _("Cause"),
-            _("Kind"),
-            _("Id"),
-            _("Tenant"),
-            _("Pool"),
-            _("Since"),
-            _("Card-seconds"),
-            _("Worth at list price, net"),
-            _("Note"),
-        ]
+    heading = (
+        _("Cause"),
+        _("Kind"),
+        _("Id"),
+        _("Tenant"),
+        _("Pool"),
+        _("Since"),
+        _("Card-seconds"),
+        _("Worth at list price, net"),
+        _("Note"),
     )
-    for leak in found.leaks:
-        cells = (
+    rows = (
+        (
             str(CAUSES[leak.cause]),
             leak.kind,
             str(leak.subject_id or ""),
@@ -343,5 +337,6 @@ def leakage_csv(found: Leakage) -> bytes:
             "" if leak.worth is None else f"{leak.worth:.2f}",
             leak.note,
         )
-        writer.writerow([escaped(cell) for cell in cells])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+        for leak in found.leaks
+    )
+    return csv_file(heading, rows)

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.adapters.csv import escaped
+from billing.adapters.csv import csv_file
 from billing.commands.fapiao_desk import FapiaoResult
 from billing.models import Fapiao, FapiaoLine
 from common.errors import DomainError
@@ -79,13 +79,8 @@ class BadRow:
 
 def fapiao_csv(batch: Sequence[Fapiao]) -> bytes:
     """One row a line, the head repeated; no cell is taken for a formula."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for letter in batch:
-        for line in letter.lines.all():
-            writer.writerow([escaped(cell) for cell in _cells(letter, line)])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    rows = (_cells(letter, line) for letter in batch for line in letter.lines.all())
+    return csv_file(COLUMNS, rows)
 
 
 def fapiao_json(batch: Sequence[Fapiao]) -> bytes:

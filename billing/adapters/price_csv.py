@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from django.utils.translation import gettext_lazy as _
 
-from billing.adapters.csv import FORMULA_STARTS, escaped
+from billing.adapters.csv import FORMULA_STARTS, csv_file
 from billing.pricing import Tier
 from billing.queries.price_faults import MOST_LINES, PriceLine
 from common.errors import DomainError, FieldError
@@ -42,11 +42,8 @@ def price_csv(lines: Sequence[PriceLine]) -> bytes:
     Shape: ``match`` is "name=value" joined by ";"; ``tiers`` is "up to:price:fee" joined by ";",
     with nothing before the first colon of the last one.
     """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for line in lines:
-        cells = (
+    rows = (
+        (
             line.meter,
             line.sku,
             line.title_en,
@@ -62,8 +59,9 @@ def price_csv(lines: Sequence[PriceLine]) -> bytes:
                 for tier in line.tiers
             ),
         )
-        writer.writerow([escaped(cell) for cell in cells])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+        for line in lines
+    )
+    return csv_file(COLUMNS, rows)
 
 
 def read_price_csv(content: bytes) -> tuple[PriceLine, ...]:

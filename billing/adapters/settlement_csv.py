@@ -1,9 +1,7 @@
 """The settlement file for the city: one row for each use, safe to open in a spreadsheet."""
 
-import csv
-import io
-
-from billing.adapters.csv import ZONE, escaped
+from billing.adapters.csv import ZONE, csv_file
+from billing.models import SettlementRow
 from billing.queries.settlements import BatchSheet
 
 COLUMNS = (
@@ -31,30 +29,27 @@ def settlement_csv(sheet: BatchSheet) -> bytes:
     Shape: the heading names each column in Chinese and in English, whatever the reader's language:
     it is the city's file.
     """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow([f"{chinese} {english}" for chinese, english in COLUMNS])
-    for row in sheet.rows:
-        evidence = "; ".join(f"{kind}: {told}" for kind, told in sorted(row.evidence.items()))
-        cells = (
-            row.tenant_name,
-            row.credit_code,
-            row.contract,
-            row.invoice_number,
-            str(row.line_position),
-            row.service_from.astimezone(ZONE).isoformat(timespec="seconds"),
-            row.service_to.astimezone(ZONE).isoformat(timespec="seconds"),
-            "" if row.card_hours is None else f"{row.card_hours.normalize():f}",
-            f"{row.line_gross:.2f}",
-            f"{row.share.normalize():f}",
-            ORIGINS.get(row.origin, ""),
-            # A number of our own making: a refund's minus is no formula.
-            f"{row.amount:.2f}",
-            row.voucher_code,
-            evidence,
-        )
-        writer.writerow(
-            [cell if place == 11 else escaped(cell) for place, cell in enumerate(cells)]
-        )
-    writer.writerow(["合计 total", *[""] * 10, f"{sheet.batch.total:.2f}", "", ""])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    heading = [f"{chinese} {english}" for chinese, english in COLUMNS]
+    total = ("合计 total", *[""] * 10, f"{sheet.batch.total:.2f}", "", "")
+    # A refund's minus is no formula.
+    return csv_file(heading, [*map(_cells, sheet.rows), total], figures=(11,))
+
+
+def _cells(row: SettlementRow) -> tuple[str, ...]:
+    evidence = "; ".join(f"{kind}: {told}" for kind, told in sorted(row.evidence.items()))
+    return (
+        row.tenant_name,
+        row.credit_code,
+        row.contract,
+        row.invoice_number,
+        str(row.line_position),
+        row.service_from.astimezone(ZONE).isoformat(timespec="seconds"),
+        row.service_to.astimezone(ZONE).isoformat(timespec="seconds"),
+        "" if row.card_hours is None else f"{row.card_hours.normalize():f}",
+        f"{row.line_gross:.2f}",
+        f"{row.share.normalize():f}",
+        ORIGINS.get(row.origin, ""),
+        f"{row.amount:.2f}",
+        row.voucher_code,
+        evidence,
+    )

@@ -1,16 +1,13 @@
 """Credit notes and account statements as PDF and CSV, in either language."""
 
-import csv
-import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import typst
 
-from billing.adapters.csv import escaped
+from billing.adapters.csv import csv_file
 from billing.adapters.pdf import FONTS, ZONE, printable
 from billing.adapters.wording import movement, word, words
 from billing.queries.account_statement import AccountStatement, StatementEntry
@@ -162,7 +159,7 @@ def credit_note_csv(note: NoteDetail, language: str) -> bytes:
         )
         for line in note.lines
     ]
-    return _csv([word(name, language) for name in NOTE_COLUMNS], rows)
+    return csv_file([word(name, language) for name in NOTE_COLUMNS], rows)
 
 
 def statement_pdf(told: AccountStatement, language: str, seller_name: str) -> bytes:
@@ -241,27 +238,13 @@ def statement_csv(told: AccountStatement, language: str) -> bytes:
         for entry in told.entries
     ]
     rows.append(_balance_row(told, told.end, "closing", language))
-    return _csv([word(name, language) for name in STATEMENT_COLUMNS], rows, figures=(4, 5, 6))
+    return csv_file([word(name, language) for name in STATEMENT_COLUMNS], rows, figures=(4, 5, 6))
 
 
 def _balance_row(told: AccountStatement, at: datetime, name: str, language: str) -> tuple[str, ...]:
     amount = told.opening if name == "opening" else told.closing
     when = at.astimezone(ZONE).isoformat(timespec="seconds")
     return (when, word(name, language), "", told.currency, "", "", f"{amount:.2f}")
-
-
-def _csv(
-    heading: Sequence[str], rows: Sequence[Sequence[str]], figures: Sequence[int] = ()
-) -> bytes:
-    """Figures of our own making are never formulas, so that −1.00 stays a number."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(heading)
-    for row in rows:
-        writer.writerow(
-            [cell if place in figures else escaped(cell) for place, cell in enumerate(row)]
-        )
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
 def _printed(sheet: Sheet) -> bytes:

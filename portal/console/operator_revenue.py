@@ -1,7 +1,5 @@
 """What the centre earned, and what it took cards for and never billed."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from billing.adapters.csv import escaped
+from billing.adapters.csv import csv_file
 from billing.queries.revenue import HEADINGS, RevenueRow, received, revenue, totals
 from common.clock import utc_now
 from common.errors import DomainError
@@ -98,13 +96,9 @@ def revenue_csv(request: ActorRequest) -> HttpResponse:
     """The same by day and heading for a spreadsheet."""
     label, by, span = _asked(request, utc_now())
     rows = revenue(actor=request.actor, period=_period(label, span), heading=by)
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(
-        [_("Day"), REVENUE_HEADINGS[by], _("Name"), _("Invoiced"), _("Credited"), _("Net")]
-    )
-    for row in rows:
-        cells = (
+    heading = [_("Day"), REVENUE_HEADINGS[by], _("Name"), _("Invoiced"), _("Credited"), _("Net")]
+    cells = (
+        (
             row.day.isoformat(),
             row.value,
             row.name,
@@ -112,8 +106,9 @@ def revenue_csv(request: ActorRequest) -> HttpResponse:
             f"{row.credited:.2f}",
             f"{row.net:.2f}",
         )
-        writer.writerow([escaped(cell) for cell in cells])
-    return _file(b"\xef\xbb\xbf" + out.getvalue().encode(), f"revenue-{label}-{by}.csv")
+        for row in rows
+    )
+    return _file(csv_file(heading, cells), f"revenue-{label}-{by}.csv")
 
 
 @require_safe
