@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
@@ -21,6 +20,7 @@ from portal.console import charts
 from portal.console.forms import CENTRE, address
 from portal.console.htmx import render_page
 from portal.console.wording import DIMENSIONS, SERVICE_CLASSES
+from portal.costs import shown_quantity
 from portal.requests import ActorRequest
 from tenants.permissions import Permission, require
 
@@ -63,7 +63,7 @@ def usage(request: ActorRequest, tenant_code: str) -> HttpResponse:
         "columns": columns,
         "series": series,
         "total": sum((row.quantity for row in rows), 0),
-        "amount": _shown(sum((row.quantity for row in rows), 0), meter),
+        "amount": shown_quantity(sum((row.quantity for row in rows), 0), meter),
         "events": sum((row.events for row in rows), 0),
         "month": month_of(now, "Asia/Shanghai").start,
         "csv_href": address(request, "usage-csv"),
@@ -95,11 +95,6 @@ def _meter(request: HttpRequest, usual: Meter | None) -> Meter | None:
     return declared().get(request.GET.get("meter", ""), usual)
 
 
-def _shown(quantity: int, meter: Meter | None) -> Decimal:
-    divisor = meter.display_divisor if meter else 1
-    return (Decimal(quantity) / divisor).quantize(Decimal("0.01"))
-
-
 def _chart(
     rows: Sequence[UsageRow],
     meter: Meter | None,
@@ -120,7 +115,7 @@ def _chart(
     columns = [
         charts.Column(
             f"{day:%m-%d}",
-            {value: _shown(quantity, meter) for value, quantity in parts[day].items()},
+            {value: shown_quantity(quantity, meter) for value, quantity in parts[day].items()},
         )
         for day in (first + timedelta(days=index) for index in range(count))
     ]
