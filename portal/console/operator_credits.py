@@ -1,5 +1,6 @@
 """A tenant's credits in the operators' hands: giving promotional credit and packages, revoking."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django import forms
@@ -176,66 +177,62 @@ def package_grant(request: ActorRequest, code: str) -> HttpResponse:
 @allowed(Permission.CREDIT_GRANT)
 def credit_approve(request: ActorRequest, code: str, lot_id: UUID) -> HttpResponse:
     """Agree to what somebody else proposed."""
-    tenant = tenant_of_code(actor=request.actor, code=code)
 
-    def effect() -> str:
-        approve_credit(actor=request.actor, tenant_id=tenant.pk, lot_id=lot_id, now=utc_now())
-        return reverse("ops:tenant-credits", args=[code])
+    def step(tenant_id: UUID) -> None:
+        approve_credit(actor=request.actor, tenant_id=tenant_id, lot_id=lot_id, now=utc_now())
 
-    return answer(
-        request,
-        effect,
-        shown=lambda refusal: _page(request, code, refusal),
-        done=_("The credit is granted."),
-    )
+    return _stepped(request, code, step, done=_("The credit is granted."))
 
 
 @require_POST
 @allowed(Permission.CREDIT_GRANT)
 def credit_reject(request: ActorRequest, code: str, lot_id: UUID) -> HttpResponse:
     """Refuse a proposal, or take one's own back."""
-    tenant = tenant_of_code(actor=request.actor, code=code)
 
-    def effect() -> str:
+    def step(tenant_id: UUID) -> None:
         reject_credit(
             actor=request.actor,
-            tenant_id=tenant.pk,
+            tenant_id=tenant_id,
             lot_id=lot_id,
-            reason=request.POST.get("reason", "")[:500],
+            reason=_reason(request),
             now=utc_now(),
         )
-        return reverse("ops:tenant-credits", args=[code])
 
-    return answer(
-        request,
-        effect,
-        shown=lambda refusal: _page(request, code, refusal),
-        done=_("The proposal is rejected."),
-    )
+    return _stepped(request, code, step, done=_("The proposal is rejected."))
 
 
 @require_POST
 @allowed(Permission.CREDIT_GRANT)
 def credit_revoke(request: ActorRequest, code: str, lot_id: UUID) -> HttpResponse:
     """Take back what is left of a credit; doing it twice changes nothing."""
+
+    def step(tenant_id: UUID) -> None:
+        revoke_credit(
+            actor=request.actor,
+            tenant_id=tenant_id,
+            lot_id=lot_id,
+            reason=_reason(request),
+            now=utc_now(),
+        )
+
+    return _stepped(request, code, step, done=_("The credit is revoked."))
+
+
+def _reason(request: ActorRequest) -> str:
+    return request.POST.get("reason", "")[:500]
+
+
+def _stepped(
+    request: ActorRequest, code: str, step: Callable[[UUID], object], *, done: str
+) -> HttpResponse:
+    """Have a step of one credit done and go back to the tenant's list."""
     tenant = tenant_of_code(actor=request.actor, code=code)
 
     def effect() -> str:
-        revoke_credit(
-            actor=request.actor,
-            tenant_id=tenant.pk,
-            lot_id=lot_id,
-            reason=request.POST.get("reason", "")[:500],
-            now=utc_now(),
-        )
+        step(tenant.pk)
         return reverse("ops:tenant-credits", args=[code])
 
-    return answer(
-        request,
-        effect,
-        shown=lambda refusal: _page(request, code, refusal),
-        done=_("The credit is revoked."),
-    )
+    return answer(request, effect, shown=lambda refusal: _page(request, code, refusal), done=done)
 
 
 def _page(
