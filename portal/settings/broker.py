@@ -36,6 +36,8 @@ def broker_options(
             # The defaults look for unconfirmed messages only every 90 seconds.
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,
+            # A worker killed while it looks leaves its lock; the default keeps it for 5 minutes.
+            "unacked_mutex_expire": 10,
             "socket_connect_timeout": 5,
         }
     return {}

@@ -20,7 +20,13 @@ TASK = "compute.probe"
 
 @app.task(name=TASK)
 def probe(*, number: str, **_: object) -> None:
-    """Take a moment, then note the time in the file of this number."""
+    """Take a moment, then note the time in the file of this number.
+
+    From ``PROBE_HOLDS_FROM`` on it only says that it was taken and never ends.
+    """
+    if int(number) >= int(os.environ.get("PROBE_HOLDS_FROM", sys.maxsize)):
+        (Path(os.environ["PROBE_FOLDER"]).parent / f"held-{number}").touch()
+        threading.Event().wait()
     threading.Event().wait(float(os.environ["PROBE_SECONDS"]))
     with (Path(os.environ["PROBE_FOLDER"]) / number).open("a") as note:
         note.write(f"{time.time()}\n")
