@@ -266,7 +266,7 @@ def cost_csv(sheet: Sheet) -> bytes:
         for group in sheet.groups
         if group.key in day.nets
     )
-    return csv_file(heading, rows)
+    return csv_file(heading, rows, figures=(3, 5))
 
 
 def _csv_row(day: DayCosts, group: Group, meter: Meter | None) -> list[str]:

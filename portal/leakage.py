@@ -339,4 +339,4 @@ def leakage_csv(found: Leakage) -> bytes:
         )
         for leak in found.leaks
     )
-    return csv_file(heading, rows)
+    return csv_file(heading, rows, figures=(6, 7))

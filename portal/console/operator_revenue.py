@@ -108,7 +108,7 @@ def revenue_csv(request: ActorRequest) -> HttpResponse:
         )
         for row in rows
     )
-    return _file(csv_file(heading, cells), f"revenue-{label}-{by}.csv")
+    return _file(csv_file(heading, cells, figures=(3, 4, 5)), f"revenue-{label}-{by}.csv")
 
 
 @require_safe

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from appliances.models import Deployment
+from billing.commands.adjustments import propose_adjustment
 from billing.commands.usage import record_usage
 from billing.queries.drafts import draft
 from billing.usage import UsageEvent
@@ -46,11 +47,27 @@ def test_the_file_adds_up_to_the_page_the_sheet_and_the_draft(alice: Console) ->
     assert sheet.open + (sheet.draft_elsewhere or 0) == draft_net(alice)
     assert sheet.total == sheet.open + sheet.invoiced > 0
     rows = rows_of(client.get(alice.path("costs/days.csv?by=pool")))
-    assert sum(Decimal(row["Net"].lstrip("'")) for row in rows) == sheet.total
+    assert sum(Decimal(row["Net"]) for row in rows) == sheet.total
     assert {row["Code"] for row in rows} == {"", "desk"}
     page = client.get(alice.path("costs/?by=pool")).content.decode()
     assert f"{sheet.total:,.2f}" in page
     assert "Not attributed" in page
+
+
+def test_an_amount_given_back_is_a_number_below_zero_in_the_file(alice: Console) -> None:
+    with operator_scope():
+        propose_adjustment(
+            actor=SYSTEM,
+            tenant_id=alice.id,
+            net=Decimal("-5.00"),
+            tax_code="it_service",
+            title_en="Cards that failed",
+            title_zh="故障卡",
+            reason="agreed",
+            now=utc_now(),
+        )
+    rows = rows_of(alice.client("viewer").get(alice.path("costs/days.csv")))
+    assert [row["Net"] for row in rows if row["Net"].startswith("-")] == ["-5.00"], rows
 
 
 @pytest.mark.parametrize(
@@ -58,11 +75,9 @@ def test_the_file_adds_up_to_the_page_the_sheet_and_the_draft(alice: Console) ->
 )
 def test_every_heading_adds_up_to_the_same(alice: Console, query: str) -> None:
     client = alice.client("owner")
-    total = sum(
-        Decimal(row["Net"].lstrip("'")) for row in rows_of(client.get(alice.path("costs/days.csv")))
-    )
+    total = sum(Decimal(row["Net"]) for row in rows_of(client.get(alice.path("costs/days.csv"))))
     rows = rows_of(client.get(alice.path(f"costs/days.csv?{query}")))
-    assert sum(Decimal(row["Net"].lstrip("'")) for row in rows) == total
+    assert sum(Decimal(row["Net"]) for row in rows) == total
     assert client.get(alice.path(f"costs/?{query}")).status_code == 200
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from billing.models import Invoice, InvoicePayment
 from billing.queries.revenue import HEADINGS, HeadingRefused, received, revenue
 from common.clock import utc_now
 from common.period import month_of
+from portal.exports import month_label
 from tenants.permissions import SYSTEM, PermissionRefused
 from tenants.scoping import operator_scope
 from tests.factories.compute import operator
@@ -82,11 +84,28 @@ def test_the_page_the_file_and_the_year_say_the_same_total(alice: Console) -> No
         for by in HEADINGS:
             answer = browser.get(f"/ops/revenue/days.csv?span={span}&by={by}")
             rows = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
-            assert sum(Decimal(row["Net"].lstrip("'")) for row in rows) == net
+            assert sum(Decimal(row["Net"]) for row in rows) == net
             assert browser.get(f"/ops/revenue/?span={span}&by={by}").status_code == 200
     overview = browser.get("/ops/").content.decode()
     assert "Revenue this month, net" in overview
     assert f"{net:,.2f}" in overview
+
+
+def test_a_day_of_credits_alone_is_a_number_below_zero_in_the_file(alice: Console) -> None:
+    day_after = utc_now() + timedelta(days=1)
+    with operator_scope():
+        issue_credit_note(
+            actor=SYSTEM,
+            tenant_id=alice.id,
+            invoice_id=Invoice.objects.get(tenant_id=alice.id).pk,
+            reason="cards failed",
+            nets={1: Decimal("0.50")},
+            now=day_after,
+        )
+    month = month_label(month_of(day_after, "Asia/Shanghai").start)
+    answer = english("finance").get(f"/ops/revenue/days.csv?month={month}&by=tenant")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert (rows[-1]["Credited"], rows[-1]["Net"]) == ("0.50", "-0.50")
 
 
 @pytest.mark.parametrize("role", ROLES)
