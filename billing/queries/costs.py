@@ -168,7 +168,9 @@ def _unused(of: Draft, month: Period) -> Iterator[CostPart]:
     """The draft's true-ups and adjustments that belong to the month."""
     first = _first_month(of)
     for lacking in of.true_ups:
-        if max(_month_closed(lacking), first or month.start) == month.start:
+        closed = _month_closed(lacking)
+        # A month without use asks for a true-up all the same, and has no open period yet.
+        if max(closed, first or closed) == month.start:
             line = true_up_line(lacking)
             bought = Bought(line.kind, "", line.sku, line.title_en, line.title_zh)
             yield CostPart(None, bought, Used(), 0, lacking.net, is_invoiced=False)

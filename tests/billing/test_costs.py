@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from billing.commands.invoices import NothingToInvoice
@@ -296,6 +296,8 @@ def two_lists(db: None) -> PriceVersion:
     ),
     cuts=st.sets(st.integers(1, 33), max_size=3),
 )
+# A month of the contract in which nothing is open but its true-up.
+@example(used=[(0, 1, 0, False)], cuts={4})
 def test_every_month_is_its_bills_however_it_was_used_priced_and_cut(
     two_lists: PriceVersion,
     model: str,
