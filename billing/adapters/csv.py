@@ -158,7 +158,7 @@ def _csv(
             f"{line.gross:.2f}",
         )
         if table.columns == COLUMNS:
-            writer.writerow(_escaped(table.columns, cells))
+            writer.writerow([escaped(cell) for cell in cells])
             continue
         paid = (f"{line.credits:.2f}", f"{line.payable:.2f}", _used(line, language), table.due, "")
         writer.writerow(_escaped(table.columns, (*cells, *paid)))

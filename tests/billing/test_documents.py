@@ -74,6 +74,12 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_text(text: str) -> None:
     assert rows[1][14] == "1.00"
 
 
+def test_a_file_of_an_older_version_keeps_its_cells() -> None:
+    below = sample_line(1, net=Decimal("-1.00"))
+    (row,) = table(invoice_csv(replace(sample_invoice(), lines=(below,)), "en"))
+    assert row["Net"] == "'-1.00"
+
+
 @pytest.mark.parametrize("working_in", ["en", "zh-hans"])
 def test_a_unit_is_in_the_documents_language_whatever_the_page_is_in(working_in: str) -> None:
     line = sample_line(1, display_unit=gettext_lazy("card-hour"))
