@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from uuid import UUID
 
 from billing.pricing import MODELS, Terms
@@ -185,7 +186,7 @@ class RunningKey:
     month_start: datetime
     quoted_from: datetime | None = None
 
-    @property
+    @cached_property
     def digest(self) -> UUID:
         """The same 16 bytes in every process, under which invoices book what they charge."""
         said: list[object] = [

@@ -25,7 +25,7 @@ def charge_rows(
         rated.key: Charge(
             id=uuid7(),
             tenant_id=invoice.tenant_id,
-            invoice=invoice,
+            invoice_id=invoice.pk,
             key=rated.key.running.digest,
             price_id=rated.price.id,
             quantity=rated.quantity,
@@ -37,7 +37,7 @@ def charge_rows(
     segments = [
         ChargeSegment(
             tenant_id=invoice.tenant_id,
-            charge=charges[part.charge],
+            charge_id=charges[part.charge].pk,
             series_id=part.series_id,
             starts_at=part.start,
             ends_at=part.end,
@@ -74,14 +74,14 @@ def line_rows(
 
 
 def _placed(line: InvoiceLine, invoice: Invoice, position: int) -> InvoiceLine:
-    line.tenant_id, line.invoice, line.position = invoice.tenant_id, invoice, position
+    line.tenant_id, line.invoice_id, line.position = invoice.tenant_id, invoice.pk, position
     return line
 
 
 def _adjustment(invoice: Invoice, position: int, fact: AdjustmentFact) -> InvoiceLine:
     return InvoiceLine(
         tenant_id=invoice.tenant_id,
-        invoice=invoice,
+        invoice_id=invoice.pk,
         position=position,
         kind=LineKind.ADJUSTMENT,
         portion="adjustment",
@@ -113,9 +113,9 @@ def _line(
     price, running = rated.price, rated.key.running
     return InvoiceLine(
         tenant_id=invoice.tenant_id,
-        invoice=invoice,
+        invoice_id=invoice.pk,
         position=position,
-        charge=charge,
+        charge_id=charge.pk,
         portion=rated.portion,
         price_id=price.id,
         project_id=running.project_id,

@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.accrual import refresh_unbilled
@@ -21,6 +21,7 @@ from billing.commands.invoice_rows import (
 from billing.commands.ledger import book
 from billing.commands.package_uses import use_packages
 from billing.commands.periods import close_periods, open_periods, periods_to_close
+from billing.commands.row_insert import insert_rows
 from billing.commands.wallet import settle_open_invoices
 from billing.locks import busy_when_waiting, lock_account
 from billing.models import (
@@ -75,7 +76,6 @@ class AdjustmentWithdrawn(DomainError):
     message = _("An adjustment of this invoice was taken back just now. Try again.")
 
 
-@transaction.atomic
 def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: datetime) -> Invoice:
     """Bill everything used in hours starting before ``until`` that stands on no invoice yet.
 
@@ -83,9 +83,19 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
     where it ends later. Usage of earlier periods that came in late gets lines of its own with its
     own service period. Adjustments that wait stand on it, and make one by themselves. An invoice
     below zero, of use taken back or of an adjustment, is paid into the wallet.
-    Locks: the account, the tenant's billing periods, then the number's counter.
+    Locks: the account, the tenant's billing periods, then, once all is counted and written, the
+    number's counter, so that tenants wait for each other as shortly as can be.
     Raises: PermissionRefused, AccountBusy, InvoicePeriodRefused, NothingToInvoice, UsageUnpriced.
     """
+    require(actor, Permission.INVOICE_ISSUE, tenant_id)
+    return issue_drafted(actor=actor, tenant_id=tenant_id, until=until, now=now)[0]
+
+
+@transaction.atomic
+def issue_drafted(
+    *, actor: Actor, tenant_id: UUID, until: datetime, now: datetime
+) -> tuple[Invoice, Draft]:
+    """As ``issue_invoice``, and gives the draft that was frozen besides."""
     require(actor, Permission.INVOICE_ISSUE, tenant_id)
 
     lock_account(tenant_id)
@@ -99,13 +109,15 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
         raise UsageUnpriced(meter=open_usage.unpriced[0].meter)
     if not periods or not (open_usage.lines or open_usage.true_ups or open_usage.adjustments):
         raise NothingToInvoice
-    invoice = _write(tenant_id, periods[0].starts_at, open_usage, now)
+    invoice = _unnumbered(tenant_id, periods[0].starts_at, open_usage, now)
+    lines = _write_rows(invoice, open_usage)
     close_periods(invoice, periods, until=until, now=now)
+    refresh_unbilled(tenant_id=tenant_id, now=now)
+    _number(invoice, lines, now)
     _book(invoice)
     use_packages(invoice, open_usage, now)
     apply_credits(tenant_id=tenant_id, invoice_id=invoice.pk, now=now)
     settle_open_invoices(tenant_id=tenant_id, now=now)
-    refresh_unbilled(tenant_id=tenant_id, now=now)
     record(
         actor,
         "billing.invoice.issued",
@@ -124,7 +136,7 @@ def issue_invoice(*, actor: Actor, tenant_id: UUID, until: datetime, now: dateti
         },
         now=now,
     )
-    return invoice
+    return invoice, open_usage
 
 
 def _open_agreed_months(tenant_id: UUID, until: datetime) -> None:
@@ -141,16 +153,11 @@ def _open_adjusted_month(tenant_id: UUID, until: datetime) -> None:
         open_periods(tenant_id, last, last)
 
 
-def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> Invoice:
-    """Freeze the draft: nobody can add to its periods while they are locked."""
+def _unnumbered(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> Invoice:
+    """The draft as an invoice that has neither number nor row yet."""
     buyer = Organisation.objects.get(pk=tenant_id)
-    counter = _next_number(now)
-    invoice = Invoice(
+    return Invoice(
         tenant_id=tenant_id,
-        issuer=counter.issuer,
-        year=counter.year,
-        sequence=counter.last_sequence + 1,
-        number=f"{counter.issuer}-{counter.year}-{counter.last_sequence + 1:06d}",
         period_start=start,
         period_end=billed.until,
         currency=billed.currency,
@@ -164,23 +171,44 @@ def _write(tenant_id: UUID, start: datetime, billed: Draft, now: datetime) -> In
         seller_name=settings.INVOICE_SELLER_NAME,
         seller_credit_code=settings.INVOICE_SELLER_CREDIT_CODE,
         issued_at=now,
-        previous_hash=counter.last_hash,
         hash_version=HASH_VERSION,
     )
+
+
+# Their row comes last: the database looks for it when the transaction ends.
+NAMED_BEFORE_IT_IS_THERE = """
+SET CONSTRAINTS billing_charge_invoice_id_tenant_fk, billing_invoiceline_invoice_id_tenant_fk,
+    billing_billingperiod_invoice_id_tenant_fk DEFERRED
+"""
+
+
+def _write_rows(invoice: Invoice, billed: Draft) -> list[InvoiceLine]:
+    """Freeze the draft: nobody can add to its periods while they are locked."""
     charges, segments = charge_rows(invoice, billed)
     lines = line_rows(invoice, charges, billed)
+    with connection.cursor() as cursor:
+        cursor.execute(NAMED_BEFORE_IT_IS_THERE)
+    insert_rows(Charge, charges.values())
+    insert_rows(ChargeSegment, segments)
+    insert_rows(InvoiceLine, lines)
+    _place_adjustments(billed, lines[len(lines) - len(billed.adjustments) :])
+    return lines
+
+
+def _number(invoice: Invoice, lines: Sequence[InvoiceLine], now: datetime) -> None:
+    """Give the invoice the next number and its place in the chain, and write it."""
     due = due_of(invoice, now)
+    counter = _next_number(now)
+    invoice.issuer, invoice.year = counter.issuer, counter.year
+    invoice.sequence = counter.last_sequence + 1
+    invoice.number = f"{counter.issuer}-{counter.year}-{invoice.sequence:06d}"
+    invoice.previous_hash = counter.last_hash
     invoice.content_hash = content_hash(invoice, lines)
     invoice.save(force_insert=True)
     due.save(force_insert=True)
-    Charge.objects.bulk_create(charges.values())
-    ChargeSegment.objects.bulk_create(segments)
-    InvoiceLine.objects.bulk_create(lines)
-    _place_adjustments(billed, lines[len(lines) - len(billed.adjustments) :])
     InvoiceCounter.objects.filter(pk=counter.pk).update(
         last_sequence=invoice.sequence, last_hash=invoice.content_hash
     )
-    return invoice
 
 
 def _place_adjustments(billed: Draft, lines: Sequence[InvoiceLine]) -> None:

@@ -178,7 +178,7 @@ def test_without_the_periods_lock_the_database_refuses_to_close_over_usage(
             ingest(alice, make.tokens("in flight", 10**6))
             issuing = pool.submit(at_once, 1, lambda _index: issue(alice))
             while not rows(WAITING):
-                assert not issuing.done()
+                assert not issuing.done(), issuing.result()
         (result,) = issuing.result()
     assert "charges everything used in its periods once" in str(result)
     assert broken() == ()
