@@ -11,6 +11,7 @@ from billing.commands.fapiao_desk import mark_overdue_fapiao
 from billing.commands.invoices import due_month_end
 from billing.commands.runs import (
     approve_items,
+    bill_item,
     draft_item,
     fail_item,
     issue_item,
@@ -52,12 +53,13 @@ def work_run_now(*, run_id: str, **_: object) -> None:
 
 
 def work_run(run_id: UUID, *, is_automatic: bool, now: datetime) -> None:
-    """Draft what waits, agree to it where the run is automatic, issue what was agreed to."""
+    """Draft what waits and issue what was agreed to; an automatic run bills what waits at once."""
     if is_automatic:
         with operator_scope():
             retry_items(actor=SYSTEM, run_id=run_id, now=now)
-    _each(run_id, DRAFTS_FROM, draft_item, now)
+    _each(run_id, DRAFTS_FROM, bill_item if is_automatic else draft_item, now)
     if is_automatic:
+        # What was drafted for a review that is not wanted any more.
         with operator_scope():
             approve_items(actor=SYSTEM, run_id=run_id, now=now)
     _each(run_id, ISSUES_FROM, issue_item, now)

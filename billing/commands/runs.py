@@ -13,7 +13,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from billing.commands.invoices import InvoicePeriodRefused, NothingToInvoice, issue_invoice
+from billing.commands.invoices import (
+    InvoicePeriodRefused,
+    NothingToInvoice,
+    UsageUnpriced,
+    issue_drafted,
+    issue_invoice,
+)
 from billing.models import (
     RUN_ITEM_TRANSITIONS,
     RUN_TRANSITIONS,
@@ -99,25 +105,7 @@ def draft_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
     if not lines and not drafted.unpriced:
         _move(item, RunItemState.EMPTY)
         return RunItemState.EMPTY
-    last = (
-        Invoice.objects.filter(tenant_id=tenant_id)
-        .order_by("-period_end")
-        .values_list("gross", flat=True)
-        .first()
-    )
-    _move(
-        item,
-        RunItemState.DRAFTED,
-        net=drafted.net,
-        tax=drafted.tax,
-        gross=drafted.gross,
-        line_count=len(lines),
-        last_gross=last,
-        oddities=oddities(drafted, last),
-        drafted_at=now,
-        failure_code="",
-        failure="",
-    )
+    _move(item, RunItemState.DRAFTED, **_drafted(drafted, _last_gross(tenant_id), now))
     post(
         tenant_id=tenant_id,
         kind="invoice.drafted",
@@ -130,6 +118,30 @@ def draft_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
         now=now,
     )
     return RunItemState.DRAFTED
+
+
+def _last_gross(tenant_id: UUID) -> Decimal | None:
+    return (
+        Invoice.objects.filter(tenant_id=tenant_id)
+        .order_by("-period_end")
+        .values_list("gross", flat=True)
+        .first()
+    )
+
+
+def _drafted(drafted: Draft, last: Decimal | None, now: datetime) -> dict[str, object]:
+    """The columns that say what was drafted, and what is odd about it."""
+    return {
+        "net": drafted.net,
+        "tax": drafted.tax,
+        "gross": drafted.gross,
+        "line_count": len(drafted.lines) + len(drafted.true_ups) + len(drafted.adjustments),
+        "last_gross": last,
+        "oddities": oddities(drafted, last),
+        "drafted_at": now,
+        "failure_code": "",
+        "failure": "",
+    }
 
 
 def oddities(drafted: Draft, last: Decimal | None) -> list[str]:
@@ -205,6 +217,43 @@ def issue_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> Invoice | Non
         _move(item, RunItemState.EMPTY)
         return None
     _move(item, RunItemState.ISSUED, invoice=invoice, issued_at=now)
+    return invoice
+
+
+@transaction.atomic
+def bill_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> Invoice | None:
+    """Draft, agree to and issue one invoice of a run that nobody reviews, in one transaction.
+
+    What cannot be agreed to is left drafted, as in a run that is reviewed.
+    Locks: the item; whoever finds it taken leaves it to its taker. Then as ``issue_invoice``.
+    Raises: AccountBusy and whatever else keeps this tenant from being billed.
+    Idempotent: an item that is not waiting is left alone.
+    """
+    require(SYSTEM, Permission.INVOICE_ISSUE, tenant_id)
+    item = _claim(run_id, tenant_id, RunItemState.PENDING)
+    if item is None:
+        return None
+    last = _last_gross(tenant_id)
+    try:
+        with transaction.atomic():
+            invoice, billed = issue_drafted(
+                actor=SYSTEM, tenant_id=tenant_id, until=item.run.period_end, now=now
+            )
+    except UsageUnpriced:
+        draft_item(run_id=run_id, tenant_id=tenant_id, now=now)
+        return None
+    except (NothingToInvoice, InvoicePeriodRefused):
+        _move(item, RunItemState.EMPTY)
+        return None
+    _move(
+        item,
+        RunItemState.ISSUED,
+        **_drafted(billed, last, now),
+        reviewed_at=now,
+        reviewer_name=SYSTEM.name[:200],
+        invoice=invoice,
+        issued_at=now,
+    )
     return invoice
 
 

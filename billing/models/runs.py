@@ -36,7 +36,8 @@ RUN_ITEM_TRANSITIONS: dict[str, frozenset[str]] = {
     RunItemState.PENDING: frozenset({RunItemState.FAILED, RunItemState.DRAFTED}),
     RunItemState.DRAFTED: frozenset({RunItemState.PENDING}),
     RunItemState.REVIEWED: frozenset({RunItemState.DRAFTED}),
-    RunItemState.ISSUED: frozenset({RunItemState.REVIEWED}),
+    # At once where nobody reviews.
+    RunItemState.ISSUED: frozenset({RunItemState.PENDING, RunItemState.REVIEWED}),
     RunItemState.EMPTY: frozenset({RunItemState.PENDING, RunItemState.REVIEWED}),
     RunItemState.FAILED: frozenset({RunItemState.PENDING, RunItemState.REVIEWED}),
 }

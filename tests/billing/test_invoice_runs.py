@@ -42,6 +42,25 @@ CLERK = Actor(
 )
 
 
+UNPRICED = make.UsageEvent(
+    source="engine",
+    id="odd",
+    meter="test.card_seconds",
+    subject="x",
+    at=make.NOW - make.HOUR,
+    quantity=3600,
+    dimensions={"chip": "c9", "service_class": "on_demand", "workload": "w"},
+)
+
+
+def price_the_unpriced() -> None:
+    make.publish(
+        [*make.STANDARD_LINES, make.price_line("test.card_seconds", "1.00", 3600, {"chip": "c9"})],
+        effective_at=make.LONG_AGO + timedelta(days=1),
+        now=make.LONG_AGO,
+    )
+
+
 @pytest.fixture
 def by_hand(settings: Settings) -> None:
     settings.INVOICE_RUN_AUTOMATIC = False
@@ -154,6 +173,36 @@ def test_the_automatic_run_is_the_monthly_task(
         tasks.issue_due()
     assert invoices() == [("t0", "1.06"), ("t1", "2.12")]
     assert run_state() == "done"
+    with operator_scope():
+        item = InvoiceRunItem.objects.get(tenant__code="t1")
+        told = set(Notice.objects.values_list("tenant__code", "kind"))
+    assert (item.net, item.gross, item.line_count, item.oddities, item.reviewer_name) == (
+        Decimal("2.00"),
+        Decimal("2.12"),
+        1,
+        ["first"],
+        "system",
+    )
+    assert item.drafted_at == item.reviewed_at == item.issued_at == NOW
+    # A draft that nobody could look at is not told of.
+    assert told == {("t0", "invoice.issued"), ("t1", "invoice.issued")}
+
+
+def test_an_automatic_run_leaves_what_has_no_price_drafted_and_bills_it_once_it_has(
+    prices: PriceVersion,
+) -> None:
+    (first, _second) = used(2)
+    ingest(first, UNPRICED)
+    run_id = start()
+    for _ in range(2):
+        work(run_id, is_automatic=True)
+        assert (states(), run_state()) == ({"t0": "drafted", "t1": "issued"}, "review")
+    with operator_scope():
+        assert InvoiceRunItem.objects.get(tenant=first).oddities == ["unpriced", "first"]
+    price_the_unpriced()
+    work(run_id, is_automatic=True)
+    assert (set(states().values()), run_state()) == ({"issued"}, "done")
+    assert broken() == ()
 
 
 def test_without_usage_there_is_no_run(prices: PriceVersion, alice: Organisation) -> None:
@@ -172,18 +221,7 @@ def test_unpriced_usage_is_not_agreed_to_and_is_drafted_again_once_priced(
     prices: PriceVersion, by_hand: None
 ) -> None:
     (first, second) = used(2)
-    ingest(
-        first,
-        make.UsageEvent(
-            source="engine",
-            id="odd",
-            meter="test.card_seconds",
-            subject="x",
-            at=make.NOW - make.HOUR,
-            quantity=3600,
-            dimensions={"chip": "c9", "service_class": "on_demand", "workload": "w"},
-        ),
-    )
+    ingest(first, UNPRICED)
     run_id = start()
     work(run_id)
     assert approve(run_id) == 1
@@ -193,11 +231,7 @@ def test_unpriced_usage_is_not_agreed_to_and_is_drafted_again_once_priced(
     with operator_scope():
         odd = run_items(actor=CLERK, run_id=run_id, state="odd").items  # type: ignore[arg-type]
         assert ["unpriced", "first"] in [item.oddities for item in odd]
-    make.publish(
-        [*make.STANDARD_LINES, make.price_line("test.card_seconds", "1.00", 3600, {"chip": "c9"})],
-        effective_at=make.LONG_AGO + timedelta(days=1),
-        now=make.LONG_AGO,
-    )
+    price_the_unpriced()
     with operator_scope():
         assert retry_items(actor=CLERK, run_id=run_id, now=NOW) == 1  # type: ignore[arg-type]
     work(run_id)
@@ -216,18 +250,7 @@ def test_one_tenants_refusal_is_written_down_and_the_others_are_billed(
     with operator_scope():
         InvoiceRunItem.objects.filter(tenant=first).update(state="drafted")
         InvoiceRunItem.objects.filter(tenant=first).update(state="reviewed")
-    ingest(
-        first,
-        make.UsageEvent(
-            source="engine",
-            id="odd",
-            meter="test.card_seconds",
-            subject="x",
-            at=make.NOW - make.HOUR,
-            quantity=3600,
-            dimensions={"chip": "c9", "service_class": "on_demand", "workload": "w"},
-        ),
-    )
+    ingest(first, UNPRICED)
     work(run_id)
     assert states() == {"t0": "failed", "t1": "issued"}
     with operator_scope():
