@@ -31,21 +31,29 @@ class UsageSum:
     events: int
 
 
-# Both columns compare as bytes, so that the order is the cursor's whatever the locale.
+# Both columns compare as bytes, so that the order is the cursor's whatever the locale. Each series
+# is looked up by its key, as in ``usage_by_day``.
 SUMS = """
 SELECT meter, value, quantity, events FROM (
     SELECT series.meter COLLATE "C" AS meter,
         CASE %(group)s
             WHEN 'meter' THEN ''
-            WHEN 'day' THEN ((bucket.hour AT TIME ZONE %(zone)s)::date)::text
+            WHEN 'day' THEN used.day::text
             WHEN 'project' THEN coalesce(project.code, '')
             ELSE coalesce(series.dimensions ->> %(group)s, '')
         END COLLATE "C" AS value,
-        sum(bucket.quantity)::bigint AS quantity, sum(bucket.events)::bigint AS events
-    FROM billing_usagebucket bucket
-    JOIN billing_series series ON series.id = bucket.series_id
+        sum(used.quantity)::bigint AS quantity, sum(used.events)::bigint AS events
+    FROM billing_series series
+    CROSS JOIN LATERAL (
+        SELECT (bucket.hour AT TIME ZONE %(zone)s)::date AS day, sum(bucket.quantity) AS quantity,
+            sum(bucket.events) AS events
+        FROM billing_usagebucket bucket
+        WHERE bucket.series_id = series.id AND bucket.tenant_id = %(tenant)s
+            AND bucket.hour >= %(start)s AND bucket.hour < %(end)s
+        GROUP BY day
+    ) used
     LEFT JOIN tenants_project project ON project.id = series.project_id
-    WHERE bucket.tenant_id = %(tenant)s AND bucket.hour >= %(start)s AND bucket.hour < %(end)s
+    WHERE series.tenant_id = %(tenant)s
         AND (%(project)s::uuid IS NULL OR series.project_id = %(project)s)
     GROUP BY 1, 2
 ) summed

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from socket import socket
@@ -44,11 +44,12 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=50_000_000)
     parser.add_argument("--tenants", type=int, default=200)
     parser.add_argument("--reads", type=int, default=200)
+    parser.add_argument("--writers", type=int, default=2, help="days made at the same time")
     options = parser.parse_args()
     with own_database("usage"):
         tenants = make_tenants(options.tenants)
         begun = time.perf_counter()
-        stored = make_events(options.events)
+        stored = make_events(options.events, options.writers)
         seconds = time.perf_counter() - begun
         print(
             f"{stored['events']:,} events, {stored['buckets']:,} buckets, {stored['size']} "
@@ -220,8 +221,8 @@ WITH numbered AS MATERIALIZED (
     FROM made JOIN numbered USING (place)
     RETURNING key, tenant_id, series_id, period_id, at, quantity
 ), keyed AS (
-    INSERT INTO billing_eventkey (key, tenant_id, payload{at_column})
-    SELECT key, tenant_id, key{at_value} FROM kept
+    INSERT INTO billing_eventkey (key, tenant_id, payload, at)
+    SELECT key, tenant_id, key, at FROM kept
 )
 INSERT INTO billing_usagebucket (series_id, hour, period_id, tenant_id, quantity, events)
 SELECT series_id, date_bin('1 hour', at, 'epoch'), period_id, tenant_id, sum(quantity), count(*)
@@ -229,25 +230,23 @@ FROM kept GROUP BY 1, 2, 3, 4
 """
 
 
-def make_events(events: int) -> dict[str, object]:
+def make_events(events: int, writers: int) -> dict[str, object]:
     from django.db import connections  # noqa: PLC0415
 
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM information_schema.columns "
-            "WHERE table_name = 'billing_eventkey' AND column_name = 'at'"
+            "SELECT billing_open_event_days(%s::date[])",
+            [[(MONTH_START + timedelta(days=day)).date() for day in range(DAYS + 1)]],
         )
-        has_at = cursor.fetchone() == (1,)
-        statement = EVENTS.replace("{at_column}", ", at" if has_at else "")
-        statement = statement.replace("{at_value}", ", at" if has_at else "")
-        for day in range(DAYS):
-            start = MONTH_START + timedelta(days=day)
-            cursor.execute(
-                "SELECT billing_open_event_days(%s::date[])",
-                [[start.date(), (start + timedelta(days=1)).date()]],
-            )
-            values = {"series": _series(cursor), "day": start, "count": events // DAYS}
-            cursor.execute(statement, values)
+        values = {"series": _series(cursor), "count": events // DAYS}
+    connections.close_all()
+    children = [
+        child for child in (_fork(range(n, DAYS, writers), values) for n in range(writers)) if child
+    ]
+    for child in children:
+        _, status = os.waitpid(child, 0)
+        assert status == 0, "a writer failed"
+    with connections["owner"].cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute(
             "SELECT (SELECT count(*) FROM billing_usageevent), "
@@ -256,6 +255,23 @@ def make_events(events: int) -> dict[str, object]:
         )
         stored, buckets, size = cursor.fetchone()
     return {"events": stored, "buckets": buckets, "size": size}
+
+
+def _fork(days: Iterable[int], values: Mapping[str, int]) -> int:
+    """A process that makes these days."""
+    from django.db import connections  # noqa: PLC0415
+
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        with connections["owner"].cursor() as cursor:
+            for day in days:
+                cursor.execute(EVENTS, {**values, "day": MONTH_START + timedelta(days=day)})
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def _series(cursor: object) -> int:
