@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import format_datetime
@@ -146,8 +147,19 @@ def test_nobody_there_is_said_with_the_address() -> None:
     assert str(away.value) == f"{address} does not answer (ConnectError)."
 
 
+@dataclass(frozen=True)
+class Watched(Patience):
+    """Says when the answer was read and the wait begins."""
+
+    waits: threading.Event = field(default_factory=threading.Event)
+
+    def pause(self, tried: int, asked: float | None) -> float:
+        self.waits.set()
+        return Patience.pause(self, tried, asked)
+
+
 def test_closing_the_client_ends_a_wait() -> None:
-    slow = Patience(tries=2, most_asked_seconds=600)
+    slow = Watched(tries=2, most_asked_seconds=600)
     with scripted(Answer(503, b"", {"Retry-After": "300"})) as portal:
         one = client(portal, slow)
         ended: list[PortalError] = []
@@ -160,8 +172,7 @@ def test_closing_the_client_ends_a_wait() -> None:
 
         thread = threading.Thread(target=call)
         thread.start()
-        while not portal.asked:
-            time.sleep(0.01)
+        assert slow.waits.wait(10)
         one.close()
         thread.join(timeout=10)
         assert not thread.is_alive()
