@@ -44,11 +44,14 @@ from tenants.permissions import SYSTEM, Actor, Permission, require
 
 
 class NothingToInvoice(DomainError):
-    """No usage stands open for the period."""
+    """Neither usage nor a true-up nor an adjustment stands open for the period."""
 
     code = "nothing_to_invoice"
     status = 409
-    message = _("There is no usage to invoice up to this time.")
+    message = _(
+        "Nothing is left to invoice up to this time: no usage, no true-up of an agreed amount and "
+        "no adjustment."
+    )
 
 
 class InvoicePeriodRefused(DomainError):
