@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -37,6 +36,7 @@ from billing.queries.contracts import agreements
 from billing.queries.drafts import Draft, draft
 from common.errors import DomainError
 from common.period import month_of
+from common.zone import centre_zone
 from tenants.audit import record
 from tenants.models import Organisation
 from tenants.notices import post
@@ -201,7 +201,7 @@ def _next_number(now: datetime) -> InvoiceCounter:
     """
     key = {
         "issuer": settings.INVOICE_ISSUER,
-        "year": now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)).year,
+        "year": now.astimezone(centre_zone()).year,
     }
     with busy_when_waiting():
         InvoiceCounter.objects.bulk_create([InvoiceCounter(**key)], ignore_conflicts=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import DecimalField, F, OuterRef, Q, QuerySet, Subquery
@@ -19,6 +18,7 @@ from billing.money import CURRENCY
 from common.errors import DomainError, NotFound
 from common.paging import Page, in_order
 from common.period import Period, month_of
+from common.zone import centre_zone
 from tenants.permissions import Actor, Permission, require
 
 DAY = timedelta(days=1)
@@ -217,7 +217,7 @@ def _key(row: Budget) -> DaysKey:
 
 def today_at(now: datetime) -> date:
     """The day on the centre's calendar."""
-    return now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)).date()
+    return now.astimezone(centre_zone()).date()
 
 
 def days_of(tenant_id: UUID, *, since: date, until: date) -> Days:
@@ -315,7 +315,7 @@ class StoppingBudget:
 
 def stops_running(tenant_id: UUID, now: datetime) -> tuple[StoppingBudget, ...]:
     """The tenant's reached budgets that stop what runs; one statement."""
-    month = f"{month_of(now, settings.CENTRE_TIME_ZONE).start.astimezone(_zone()):%Y-%m}"
+    month = f"{month_of(now, settings.CENTRE_TIME_ZONE).start.astimezone(centre_zone()):%Y-%m}"
     rows: Iterable[Budget] = _stopping(now).filter(tenant_id=tenant_id, stops_running=True)
     return tuple(
         StoppingBudget(
@@ -329,10 +329,6 @@ def tenants_that_stop_running(now: datetime) -> tuple[UUID, ...]:
     """Tenants with a reached budget that stops what runs; needs operators' scope."""
     rows = _stopping(now).filter(stops_running=True)
     return tuple(rows.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
-
-
-def _zone() -> ZoneInfo:
-    return ZoneInfo(settings.CENTRE_TIME_ZONE)
 
 
 @dataclass(frozen=True)
