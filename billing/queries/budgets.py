@@ -2,18 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import DecimalField, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from billing.budgeting import PACE_DAYS, BudgetFigures, Forecast, forecast
-from billing.models import Account, Budget, BudgetAlert, BudgetMonth, BudgetScope, SpendDay
+from billing.models import (
+    Account,
+    Budget,
+    BudgetAlert,
+    BudgetMonth,
+    BudgetScope,
+    SpendDay,
+    UsageBatch,
+)
 from billing.money import CURRENCY
 from common.errors import DomainError, NotFound
 from common.paging import Page, in_order
@@ -74,22 +82,27 @@ class Outlook:
     """A month day by day, and what it may come to in the end.
 
     Shape: ``days`` are of the last reading, some minutes old; ``spent`` is their sum.
+    ``is_awaited`` where there was use and no reading yet: nothing is known, which is not zero.
     """
 
     days: Mapping[date, Decimal]
     spent: Decimal
     forecast: Forecast | None
+    is_awaited: bool = False
 
 
 def budget_overview(
     *, actor: Actor, tenant_id: UUID, now: datetime
 ) -> tuple[tuple[BudgetState, ...], Outlook]:
-    """The budgets and the whole organisation's month; four statements.
+    """The budgets and the whole organisation's month; four statements, five before any day.
 
     Raises: PermissionRefused.
     """
     rows, days = _visible(actor, tenant_id), _days(tenant_id, now)
-    return _states(rows, days, now), _outlook(days.get(WHOLE, {}), now)
+    outlook = _outlook(days.get(WHOLE, {}), now)
+    if not days:
+        outlook = replace(outlook, is_awaited=_is_awaited(tenant_id))
+    return _states(rows, days, now), outlook
 
 
 def budget(
@@ -227,6 +240,12 @@ def days_of(tenant_id: UUID, *, since: date, until: date) -> Days:
     for project_id, budget_id, day, net in rows.values_list("project", "budget", "day", "net"):
         days[project_id, budget_id][day] = net
     return days
+
+
+def _is_awaited(tenant_id: UUID) -> bool:
+    """Whether something was used and no day of it was ever reckoned."""
+    used = UsageBatch.objects.filter(tenant_id=tenant_id)
+    return used.exclude(Exists(SpendDay.objects.filter(tenant_id=tenant_id))).exists()
 
 
 def days_before(days: Mapping[date, Decimal], day: date, count: int) -> tuple[Decimal, ...]:
