@@ -28,4 +28,9 @@ BORROWED = (
     _("Verify Your Email Address"),
     _("You cannot activate two-factor authentication until you have verified your email address."),
     _("The password reset token was invalid."),
+    _("Activate"),
+    _("Activate Authenticator App"),
+    _("An authenticator app is not active."),
+    _("Authenticator app activated."),
+    _("Authenticator App Activated"),
 )

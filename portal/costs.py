@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -21,6 +19,7 @@ from billing.meters import Meter, declared
 from billing.queries.costs import CostPart, month_costs
 from common.errors import DomainError
 from common.period import Period
+from common.zone import centre_zone
 from portal.cost_names import GROUPINGS, Grouping, grouping
 from portal.exports import month_label, month_named
 from tenants.permissions import Actor
@@ -118,17 +117,13 @@ class Sheet:
 
     @property
     def first_day(self) -> date:
-        return self.asked.month.start.astimezone(_zone()).date()
+        return self.asked.month.start.astimezone(centre_zone()).date()
 
     @property
     def last_day(self) -> date:
         """The month's last day, or today while it lasts."""
         end = min(self.asked.month.end - timedelta(seconds=1), self.until)
-        return max(end.astimezone(_zone()).date(), self.first_day)
-
-
-def _zone() -> ZoneInfo:
-    return ZoneInfo(settings.CENTRE_TIME_ZONE)
+        return max(end.astimezone(centre_zone()).date(), self.first_day)
 
 
 def asked_for(*, month: str, by: str, project: str, meter: str, now: datetime) -> Asked:

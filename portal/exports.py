@@ -13,7 +13,6 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +25,7 @@ from billing.focus.facts import Row
 from billing.queries.focus import cost_and_usage, invoice_details, period_facts, tenants_billed
 from common.errors import DomainError
 from common.period import Period, month_of
+from common.zone import centre_zone
 from compute.queries.commitments import reservation_commitments
 from tenants.permissions import Actor, Permission, PermissionRefused, require
 
@@ -66,7 +66,7 @@ class Order:
 
 def month_label(now: datetime) -> str:
     """The month it is by the centre's calendar."""
-    return f"{now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)):%Y-%m}"
+    return f"{now.astimezone(centre_zone()):%Y-%m}"
 
 
 def month_named(label: str) -> Period:
@@ -75,7 +75,7 @@ def month_named(label: str) -> Period:
     if found is None:
         raise MonthRefused
     year, number = (int(part) for part in found.groups())
-    middle = datetime(year, number, 15, tzinfo=ZoneInfo(settings.CENTRE_TIME_ZONE))
+    middle = datetime(year, number, 15, tzinfo=centre_zone())
     return month_of(middle, settings.CENTRE_TIME_ZONE)
 
 

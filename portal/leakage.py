@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -28,6 +26,7 @@ from billing.queries.leaks import (
     valued,
 )
 from common.period import Period, floor_hour
+from common.zone import centre_zone
 from compute.meters import CARD_SECONDS, COMMITTED, ON_DEMAND, RESERVED_CARD_SECONDS
 from compute.queries.allocated import Taken, Unordered, out_of_work, taken, unordered
 from tenants.permissions import Actor, Permission, require
@@ -215,7 +214,7 @@ def _compared(
 
 def _by_day(period: Period) -> Iterator[tuple[date, int]]:
     """The days of the centre's calendar a period touches, with the whole seconds in each."""
-    zone = ZoneInfo(settings.CENTRE_TIME_ZONE)
+    zone = centre_zone()
     start = period.start
     while start < period.end:
         local = start.astimezone(zone)

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
@@ -36,6 +34,7 @@ from billing.queries.arrears_terms import TermsInForce, terms_of
 from billing.queries.dues import with_due
 from common.ids import uuid7
 from common.period import HOUR, floor_hour
+from common.zone import centre_zone
 from tenants.audit import record
 from tenants.notices import post
 from tenants.permissions import SYSTEM, Actor, Permission, require
@@ -220,7 +219,7 @@ def _tell(before: ArrearsStanding, after: ArrearsStanding, sequence: int, now: d
     state = S(after.state)
     if state == S.NORMAL and before.state == S.WARNING:
         return
-    day = f"{now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)):%Y-%m-%d}"
+    day = f"{now.astimezone(centre_zone()):%Y-%m-%d}"
     is_forecast = state in COVERED and before.state in COVERED
     if before.state not in COVERED and state in COVERED:
         state = S.NORMAL
@@ -245,7 +244,7 @@ def _said(at: datetime | None) -> str | None:
     """An instant with its offset from UTC, as the centre's clock shows it."""
     if at is None:
         return None
-    return f"{at.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)):%Y-%m-%d %H:%M %z}"
+    return f"{at.astimezone(centre_zone()):%Y-%m-%d %H:%M %z}"
 
 
 def _write_figures(row: ArrearsStanding, by: Assessment) -> None:

@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -16,6 +15,7 @@ from billing.queries.drafts import Draft
 from billing.queries.spend import by_subject, drafted_net, in_micro, invoiced_net, spend_parts
 from common.ids import uuid7
 from common.period import Period, month_of
+from common.zone import centre_zone
 from tenants.notices import post
 
 
@@ -107,7 +107,7 @@ def _tell(tenant_id: UUID, due: Sequence[BudgetAlert], month: Period, now: datet
             "pk", flat=True
         )
     )
-    zone = ZoneInfo(settings.CENTRE_TIME_ZONE)
+    zone = centre_zone()
     for alert in fresh:
         if alert.pk not in written:
             continue

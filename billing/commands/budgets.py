@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.accrual import refresh_unbilled
+from billing.commands.spend_days import watch_spend
 from billing.locks import lock_account
 from billing.models import Budget, BudgetScope
 from billing.money import is_whole_fen
@@ -52,6 +53,8 @@ def set_budget(
 ) -> Budget:
     """Begin a budget for the whole tenant, a project, a key or a deployment; it counts at once.
 
+    Its days are reckoned with it: those of a key or a deployment are kept from now on only, and
+    the task that keeps them passes over a tenant that uses nothing.
     Shape: ``subject`` is None for the whole tenant, and a deployment comes with its facts.
     Units: ``amount`` is net, for each month of the centre's calendar.
     Locks: the account.
@@ -79,6 +82,7 @@ def set_budget(
         raise BudgetExists(name=row.name) from error
     _record(actor, row, "set", {"scope": row.scope, "name": row.name, **_said(row)})
     refresh_unbilled(tenant_id=tenant_id, now=now)
+    watch_spend(tenant_id=tenant_id, now=now)
     return row
 
 

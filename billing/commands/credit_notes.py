@@ -29,6 +29,7 @@ from billing.models import (
 from billing.money import FEN, tax_on
 from billing.queries.dues import with_due
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
+from common.zone import centre_zone
 from tenants.audit import record
 from tenants.notices import JSON, post
 from tenants.permissions import Actor, Permission, require
@@ -232,7 +233,7 @@ def _next_number(now: datetime) -> CreditNoteCounter:
     """
     key = {
         "issuer": settings.INVOICE_ISSUER,
-        "year": now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)).year,
+        "year": now.astimezone(centre_zone()).year,
     }
     with busy_when_waiting():
         CreditNoteCounter.objects.bulk_create([CreditNoteCounter(**key)], ignore_conflicts=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -38,6 +37,7 @@ from billing.queries.contracts import agreements
 from billing.queries.drafts import Draft, draft
 from common.errors import DomainError
 from common.period import month_of
+from common.zone import centre_zone
 from tenants.audit import record
 from tenants.models import Organisation
 from tenants.notices import post
@@ -45,11 +45,14 @@ from tenants.permissions import SYSTEM, Actor, Permission, require
 
 
 class NothingToInvoice(DomainError):
-    """No usage stands open for the period."""
+    """Neither usage nor a true-up nor an adjustment stands open for the period."""
 
     code = "nothing_to_invoice"
     status = 409
-    message = _("There is no usage to invoice up to this time.")
+    message = _(
+        "Nothing is left to invoice up to this time: no usage, no true-up of an agreed amount and "
+        "no adjustment."
+    )
 
 
 class InvoicePeriodRefused(DomainError):
@@ -226,7 +229,7 @@ def _next_number(now: datetime) -> InvoiceCounter:
     """
     key = {
         "issuer": settings.INVOICE_ISSUER,
-        "year": now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)).year,
+        "year": now.astimezone(centre_zone()).year,
     }
     with busy_when_waiting():
         InvoiceCounter.objects.bulk_create([InvoiceCounter(**key)], ignore_conflicts=True)

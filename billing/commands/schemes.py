@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -142,7 +141,7 @@ def load_example_schemes(*, actor: Actor, now: datetime) -> int:
 
 def _rules(seed: SeedScheme, now: datetime) -> SchemeRules:
     zone = settings.CENTRE_TIME_ZONE
-    year_end = day_of(now.astimezone(ZoneInfo(zone)), zone).replace(month=12, day=31)
+    year_end = day_of(now, zone).replace(month=12, day=31)
     return SchemeRules(
         code=seed.code,
         title_en=seed.title_en,

@@ -4,9 +4,7 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +21,7 @@ from billing.models import (
 )
 from billing.queries.settlements import rows_to_settle
 from common.errors import DomainError, NotFound
+from common.zone import centre_zone
 from tenants.audit import record
 from tenants.permissions import Actor, Permission, require
 
@@ -99,7 +98,7 @@ def _serialise() -> None:
 
 def _month_end(month: date) -> datetime:
     following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    zone = ZoneInfo(settings.CENTRE_TIME_ZONE)
+    zone = centre_zone()
     return datetime.combine(following, time(), zone).astimezone(UTC)
 
 

@@ -6,9 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 
 from billing.budget_notices import UNUSUAL
@@ -21,6 +19,7 @@ from billing.queries.drafts import draft
 from billing.queries.spend import SpendPart, in_micro, spend_parts
 from common.ids import uuid7
 from common.period import Period, month_of
+from common.zone import centre_zone
 from tenants.models import Project
 from tenants.notices import post
 
@@ -39,19 +38,15 @@ def watch_spend(*, tenant_id: UUID, now: datetime) -> None:
     """
     lock_account(tenant_id)
     today = today_at(now)
-    first = min(today - DAY * LOOKS_BACK_DAYS, today_at(month_of(now, _zone().key).start))
+    first = min(today - DAY * LOOKS_BACK_DAYS, today_at(month_of(now, centre_zone().key).start))
     _refresh(tenant_id, first, today, now)
     kept = days_of(tenant_id, since=today - DAY * LOOKS_BACK_DAYS, until=today)
     for day in (today - DAY, today):
         _judge(tenant_id, day, kept, now)
 
 
-def _zone() -> ZoneInfo:
-    return ZoneInfo(settings.CENTRE_TIME_ZONE)
-
-
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=_zone()).astimezone(UTC)
+    return datetime.combine(day, time(), tzinfo=centre_zone()).astimezone(UTC)
 
 
 def _refresh(tenant_id: UUID, first: date, today: date, now: datetime) -> None:

@@ -7,9 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from billing.arrears import (
@@ -25,6 +23,7 @@ from billing.money import CURRENCY
 from billing.queries.wallet import NOTHING as NO_MONEY
 from billing.queries.wallet import Standing
 from common.errors import DomainError
+from common.zone import centre_zone
 from tenants.permissions import Permission
 
 S = ArrearsState
@@ -218,5 +217,5 @@ def _at_centre(at: datetime | None) -> str:
     """An instant as the centre's clock shows it, with the zone's name."""
     if at is None:
         return ""
-    zone = settings.CENTRE_TIME_ZONE
-    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})"
+    zone = centre_zone()
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"

@@ -2,23 +2,31 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import DecimalField, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from billing.budgeting import PACE_DAYS, BudgetFigures, Forecast, forecast
-from billing.models import Account, Budget, BudgetAlert, BudgetMonth, BudgetScope, SpendDay
+from billing.models import (
+    Account,
+    Budget,
+    BudgetAlert,
+    BudgetMonth,
+    BudgetScope,
+    SpendDay,
+    UsageBatch,
+)
 from billing.money import CURRENCY
 from common.errors import DomainError, NotFound
 from common.paging import Page, in_order
 from common.period import Period, month_of
+from common.zone import centre_zone
 from tenants.permissions import Actor, Permission, require
 
 DAY = timedelta(days=1)
@@ -74,22 +82,27 @@ class Outlook:
     """A month day by day, and what it may come to in the end.
 
     Shape: ``days`` are of the last reading, some minutes old; ``spent`` is their sum.
+    ``is_awaited`` where there was use and no reading yet: nothing is known, which is not zero.
     """
 
     days: Mapping[date, Decimal]
     spent: Decimal
     forecast: Forecast | None
+    is_awaited: bool = False
 
 
 def budget_overview(
     *, actor: Actor, tenant_id: UUID, now: datetime
 ) -> tuple[tuple[BudgetState, ...], Outlook]:
-    """The budgets and the whole organisation's month; four statements.
+    """The budgets and the whole organisation's month; four statements, five before any day.
 
     Raises: PermissionRefused.
     """
     rows, days = _visible(actor, tenant_id), _days(tenant_id, now)
-    return _states(rows, days, now), _outlook(days.get(WHOLE, {}), now)
+    outlook = _outlook(days.get(WHOLE, {}), now)
+    if not days:
+        outlook = replace(outlook, is_awaited=_is_awaited(tenant_id))
+    return _states(rows, days, now), outlook
 
 
 def budget(
@@ -217,7 +230,7 @@ def _key(row: Budget) -> DaysKey:
 
 def today_at(now: datetime) -> date:
     """The day on the centre's calendar."""
-    return now.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)).date()
+    return now.astimezone(centre_zone()).date()
 
 
 def days_of(tenant_id: UUID, *, since: date, until: date) -> Days:
@@ -227,6 +240,12 @@ def days_of(tenant_id: UUID, *, since: date, until: date) -> Days:
     for project_id, budget_id, day, net in rows.values_list("project", "budget", "day", "net"):
         days[project_id, budget_id][day] = net
     return days
+
+
+def _is_awaited(tenant_id: UUID) -> bool:
+    """Whether something was used and no day of it was ever reckoned."""
+    used = UsageBatch.objects.filter(tenant_id=tenant_id)
+    return used.exclude(Exists(SpendDay.objects.filter(tenant_id=tenant_id))).exists()
 
 
 def days_before(days: Mapping[date, Decimal], day: date, count: int) -> tuple[Decimal, ...]:
@@ -315,7 +334,7 @@ class StoppingBudget:
 
 def stops_running(tenant_id: UUID, now: datetime) -> tuple[StoppingBudget, ...]:
     """The tenant's reached budgets that stop what runs; one statement."""
-    month = f"{month_of(now, settings.CENTRE_TIME_ZONE).start.astimezone(_zone()):%Y-%m}"
+    month = f"{month_of(now, settings.CENTRE_TIME_ZONE).start.astimezone(centre_zone()):%Y-%m}"
     rows: Iterable[Budget] = _stopping(now).filter(tenant_id=tenant_id, stops_running=True)
     return tuple(
         StoppingBudget(
@@ -329,10 +348,6 @@ def tenants_that_stop_running(now: datetime) -> tuple[UUID, ...]:
     """Tenants with a reached budget that stops what runs; needs operators' scope."""
     rows = _stopping(now).filter(stops_running=True)
     return tuple(rows.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
-
-
-def _zone() -> ZoneInfo:
-    return ZoneInfo(settings.CENTRE_TIME_ZONE)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 A resource module reads like this, and nothing else:
 
     class Projects(Endpoint):
+        @says(_("List the projects, newest first."))
         @reads(Permission.PROJECT_READ, ProjectOut, page=True)
         def get(self, call: Call) -> Page[Project]:
             return projects(actor=call.actor, tenant_id=call.tenant_id, **call.page)
@@ -19,6 +20,7 @@ from uuid import UUID
 from django.core.cache import cache
 from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.parsers import BaseParser
@@ -114,6 +116,16 @@ class Operation:
 
 Handler = Callable[..., object]
 Decorator = Callable[[Handler], Handler]
+
+
+def says(*paragraphs: Promise) -> Decorator:
+    """What a method does, in each reader's language; the OpenAPI document quotes it."""
+
+    def decorate(method: Handler) -> Handler:
+        method.paragraphs = paragraphs  # type: ignore[attr-defined]  # read by portal.api.schema
+        return method
+
+    return decorate
 
 
 def reads(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
@@ -71,19 +72,19 @@ PROBLEM: Document = {
 }
 
 REFUSALS = {
-    "400": "The request could not be read, or a POST has no Idempotency-Key.",
-    "401": "No key, or one that is not in force.",
-    "402": "There are not enough funds, or the account is in arrears.",
-    "403": "The key does not hold the needed scope.",
-    "404": "Missing, or someone else's: the two are one answer.",
-    "406": "The answer is of a type that the request does not accept.",
-    "409": "The state of things does not allow this now.",
-    "413": "The body is too large.",
-    "415": "The body is of a type that is not taken here.",
-    "422": "Some of the input is not valid, or the Idempotency-Key named another request.",
-    "429": "Too many requests with this key; wait as Retry-After says.",
-    "500": "Something failed on our side; nothing was half done.",
-    "503": "The portal cannot answer right now; try again.",
+    "400": _("The request could not be read, or a POST has no Idempotency-Key."),
+    "401": _("No key, or one that is not in force."),
+    "402": _("There are not enough funds, or the account is in arrears."),
+    "403": _("The key does not hold the needed scope."),
+    "404": _("Missing, or someone else's: the two are one answer."),
+    "406": _("The answer is of a type that the request does not accept."),
+    "409": _("The state of things does not allow this now."),
+    "413": _("The body is too large."),
+    "415": _("The body is of a type that is not taken here."),
+    "422": _("Some of the input is not valid, or the Idempotency-Key named another request."),
+    "429": _("Too many requests with this key; wait as Retry-After says."),
+    "500": _("Something failed on our side; nothing was half done."),
+    "503": _("The portal cannot answer right now; try again."),
 }
 _ALWAYS = ("400", "401", "403", "406", "422", "429", "500", "503")
 _WITH_A_BODY = ("402", "404", "409", "413", "415")
@@ -138,6 +139,11 @@ class ApiSchema(AutoSchema):
         verb = {"GET": "list" if self._is_page() else "get", "POST": "make", "DELETE": "end"}
         return f"{verb[self.method]}{name}"
 
+    # drf-spectacular asks it without arguments; the stubs know DRF's own only.
+    def get_description(self) -> str:  # type: ignore[override]
+        paragraphs = getattr(self.view, self.method.lower()).paragraphs
+        return "\n\n".join(str(one) for one in paragraphs)
+
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
 
@@ -162,7 +168,7 @@ class ApiSchema(AutoSchema):
                     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
                     OpenApiParameter.HEADER,
                     required=operation.repeats is Repeats.BY_KEY,
-                    description="The same key gives the same answer, however often it is sent.",
+                    description=_("The same key gives the same answer, however often it is sent."),
                 )
             )
         return found

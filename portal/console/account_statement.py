@@ -1,7 +1,6 @@
 """The account statement of a month, or of any stretch of days."""
 
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
@@ -14,6 +13,7 @@ from billing.queries.account_statement import AccountStatement, account_statemen
 from common.clock import utc_now
 from common.errors import InvalidInput
 from common.period import Period, month_of
+from common.zone import centre_zone
 from portal.console.documents import attachment, language_of
 from portal.console.htmx import render_page
 from portal.console.wording import MOVEMENTS
@@ -81,7 +81,7 @@ def _checked(request: ActorRequest) -> StatementForm:
 
 
 def _form(request: ActorRequest) -> StatementForm:
-    zone = ZoneInfo(settings.CENTRE_TIME_ZONE)
+    zone = centre_zone()
     month = month_of(utc_now(), settings.CENTRE_TIME_ZONE)
     first = month.start.astimezone(zone).date()
     last = (month.end - timedelta(seconds=1)).astimezone(zone).date()
@@ -94,7 +94,7 @@ def _form(request: ActorRequest) -> StatementForm:
 
 
 def _told(request: ActorRequest, form: StatementForm) -> AccountStatement:
-    zone = ZoneInfo(settings.CENTRE_TIME_ZONE)
+    zone = centre_zone()
     start = datetime.combine(form.cleaned_data["start"], time(), zone)
     end = datetime.combine(form.cleaned_data["end"] + timedelta(days=1), time(), zone)
     return account_statement(

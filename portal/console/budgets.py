@@ -20,8 +20,9 @@ from billing.queries.budgets import Outlook, budget, budget_overview, today_at
 from common.clock import utc_now
 from common.errors import DomainError
 from common.period import month_of
+from common.zone import centre_zone
 from portal.console import charts
-from portal.console.forms import CENTRE, add_refusal, address, checked, kept_idem, perform
+from portal.console.forms import add_refusal, address, checked, kept_idem, perform
 from portal.console.htmx import render_page
 from portal.requests import ActorRequest
 from tenants.permissions import Permission, require
@@ -235,7 +236,7 @@ class MonthChart:
 
 def _chart(outlook: Outlook, now: datetime) -> MonthChart:
     """A column for each day of the month: spent up to it, and from tomorrow on the forecast."""
-    month, today = month_of(now, CENTRE.key), today_at(now)
+    month, today = month_of(now, centre_zone().key), today_at(now)
     first = today_at(month.start)
     days = (today_at(month.end) - first).days
     left = max(days - (today - first).days - 1, 0)

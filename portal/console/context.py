@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,6 +12,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from common.clock import utc_now
+from common.zone import centre_zone
 from portal.console.navigation import (
     OPERATOR_NAVIGATION,
     TENANT_NAVIGATION,
@@ -98,7 +98,7 @@ def _may(request: HttpRequest, permission: Permission) -> bool:
 
 def zone_label(at: datetime) -> str:
     """The centre's distance from UTC at an instant, as readers of either language know it."""
-    offset = at.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE)).utcoffset()
+    offset = at.astimezone(centre_zone()).utcoffset()
     minutes = int(offset.total_seconds() // 60) if offset is not None else 0
     hours, rest = divmod(abs(minutes), 60)
     sign = "+" if minutes >= 0 else "−"

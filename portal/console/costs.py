@@ -13,8 +13,9 @@ from django.views.decorators.http import require_safe
 
 from common.clock import utc_now
 from common.errors import DomainError, NotFound
+from common.zone import centre_zone
 from portal.console import charts
-from portal.console.forms import CENTRE, address
+from portal.console.forms import address
 from portal.console.htmx import render_page
 from portal.cost_names import GROUPINGS, LEFT_OUT
 from portal.costs import (
@@ -135,7 +136,7 @@ def _has_left_out(sheet: Sheet) -> bool:
 def _months(sheet: Sheet, now: datetime) -> list[str]:
     """From the present month back to the tenant's first, and whichever is asked for."""
     found: list[str] = []
-    day = now.astimezone(CENTRE).replace(day=1)
+    day = now.astimezone(centre_zone()).replace(day=1)
     first = sheet.since or now
     while len(found) < MONTHS_OFFERED and (not found or day >= _month_start(first)):
         found.append(month_label(day))
@@ -144,7 +145,7 @@ def _months(sheet: Sheet, now: datetime) -> list[str]:
 
 
 def _month_start(at: datetime) -> datetime:
-    return at.astimezone(CENTRE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return at.astimezone(centre_zone()).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from appliances.queries.places import Place, places
 from billing.queries.wallet import Standing
 from common.clock import utc_now
 from common.errors import DomainError
+from common.zone import centre_zone
 from portal.console.forms import (
-    CENTRE,
     CentreInstantField,
     add_refusal,
     address,
@@ -199,7 +199,7 @@ def _form(
 def _place_name(place: Place) -> str:
     pool = named(place.verdict.pool)
     if place.reservation_id is not None:
-        until = place.until.astimezone(CENTRE).strftime("%m-%d %H:%M")
+        until = place.until.astimezone(centre_zone()).strftime("%m-%d %H:%M")
         return _("Reservation in %(pool)s until %(until)s · %(free)s free") % {
             "pool": pool,
             "until": until,

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from billing.focus.columns import Dataset, Version
 from common.clock import utc_now
 from common.errors import NotFound
-from portal.console.forms import CENTRE
+from common.zone import centre_zone
 from portal.exports import FORMS, export_file, month_label, order
 from portal.requests import ActorRequest
 
@@ -28,7 +28,7 @@ class Offer:
 
 def offered(now: datetime) -> Offer:
     """The present month and a year before it, newest first; the newest version first."""
-    months, day = [], now.astimezone(CENTRE)
+    months, day = [], now.astimezone(centre_zone())
     for _month in range(MONTHS_OFFERED):
         months.append(month_label(day))
         day = day.replace(day=1) - timedelta(days=1)

@@ -5,10 +5,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -17,11 +15,11 @@ from django.utils.translation import gettext_lazy as _
 
 from common.clock import utc_now
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
+from common.zone import centre_zone
 from portal.requests import ActorRequest
 from tenants.commands.submissions import submit_once
 from tenants.permissions import Permission, PermissionRefused, require
 
-CENTRE = ZoneInfo(settings.CENTRE_TIME_ZONE)
 INSTANT = "%Y-%m-%dT%H:%M"
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 # What says how a form was sent rather than what it says.
@@ -169,11 +167,11 @@ class CentreInstantField(forms.Field):
             told = datetime.strptime(str(value)[:16], INSTANT)  # noqa: DTZ007 - the zone follows
             if not FIRST_YEAR <= told.year <= LAST_YEAR:
                 raise ValueError("a year that no plan reaches")
-            return told.replace(tzinfo=CENTRE).astimezone(UTC)
+            return told.replace(tzinfo=centre_zone()).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
 def at_centre(value: datetime) -> str:
     """A moment as a datetime-local input holds it."""
-    return value.astimezone(CENTRE).strftime(INSTANT)
+    return value.astimezone(centre_zone()).strftime(INSTANT)

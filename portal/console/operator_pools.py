@@ -16,11 +16,12 @@ from django.views.decorators.http import require_POST, require_safe
 from common.clock import utc_now
 from common.errors import DomainError
 from common.period import HOUR, Period, floor_hour
+from common.zone import centre_zone
 from compute.commands.sites import change_capacity, end_maintenance, plan_maintenance
 from compute.queries.desk import capacity_history, maintenance_of, node_states, pool_with_site
 from compute.queries.pools import availability, heat_map
 from portal.console.charts import HeatCell, HeatRow
-from portal.console.forms import CENTRE, CentreInstantField, kept_idem
+from portal.console.forms import CentreInstantField, kept_idem
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer, answer_form, form_key
 from portal.requests import ActorRequest
@@ -176,7 +177,7 @@ def _week(code: str, now: datetime) -> tuple[list[str], list[HeatRow]]:
     start = floor_hour(now)
     period = Period(start, start + timedelta(days=DAYS_AHEAD))
     found = next((row for row in heat_map(period=period) if row.pool_code == code), None)
-    local = [(start + HOUR * number).astimezone(CENTRE) for number in range(24)]
+    local = [(start + HOUR * number).astimezone(centre_zone()) for number in range(24)]
     headings = [f"{hour:%H}" for hour in local]
     if found is None:
         return headings, []

@@ -18,8 +18,8 @@ from billing.queries.revenue import HEADINGS, RevenueRow, received, revenue, tot
 from common.clock import utc_now
 from common.errors import DomainError
 from common.period import Period
+from common.zone import centre_zone
 from portal.console import charts
-from portal.console.forms import CENTRE
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed
 from portal.console.wording import REVENUE_HEADINGS
@@ -170,7 +170,7 @@ def _period(label: str, span: str) -> Period:
     month = month_named(label)
     if span == MONTH:
         return month
-    start = month.start.astimezone(CENTRE)
+    start = month.start.astimezone(centre_zone())
     for _number in range(11):
         start = (start - timedelta(days=1)).replace(day=1)
     return Period(month_named(month_label(start)).start, month.end)
@@ -190,7 +190,7 @@ def _share(part: Decimal, whole: Decimal) -> Decimal | None:
 
 
 def _months(label: str, now: datetime) -> list[str]:
-    found, day = [], now.astimezone(CENTRE)
+    found, day = [], now.astimezone(centre_zone())
     for _number in range(MONTHS_OFFERED):
         found.append(month_label(day))
         day = day.replace(day=1) - timedelta(days=1)
@@ -229,7 +229,7 @@ def _chart(
 
 def _labels(period: Period, span: str, now: datetime) -> list[str]:
     found: list[str] = []
-    day, end = period.start.astimezone(CENTRE), min(period.end, max(now, period.start))
+    day, end = period.start.astimezone(centre_zone()), min(period.end, max(now, period.start))
     while day < end or not found:
         label = f"{day:%Y-%m}" if span == YEAR else f"{day:%m-%d}"
         if not found or found[-1] != label:

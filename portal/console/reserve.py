@@ -17,12 +17,12 @@ from billing.queries.wallet import Standing
 from common.clock import utc_now
 from common.errors import DomainError, FieldError, InvalidInput
 from common.period import Period, floor_hour
+from common.zone import centre_zone
 from compute.commands.reservations import hold
 from compute.queries.offers import Label, Offer, OfferRequest, OfferResult, find_offers
 from compute.queries.pools import Board, board
 from portal.console import charts
 from portal.console.forms import (
-    CENTRE,
     CentreInstantField,
     add_refusal,
     address,
@@ -238,7 +238,7 @@ def _cell(hours: int) -> timedelta:
 def _heat_period(starts_at: datetime, hours: int, now: datetime) -> Period:
     begin = floor_hour(max(starts_at, now))
     if hours > LONG:
-        local = begin.astimezone(CENTRE).replace(hour=0)
+        local = begin.astimezone(centre_zone()).replace(hour=0)
         begin = local.astimezone(now.tzinfo)
     return Period(begin, begin + _cell(hours) * SQUARES)
 
@@ -264,7 +264,7 @@ def _heat(request: HttpRequest, seen: Board, hours: int) -> dict[str, object]:
     starts = [cell.period.start for cell in seen.heat[0].cells] if seen.heat else []
     return {
         "heat_rows": rows,
-        "heat_headings": [start.astimezone(CENTRE).strftime(pattern) for start in starts],
+        "heat_headings": [start.astimezone(centre_zone()).strftime(pattern) for start in starts],
         "heat_day": starts[0] if starts else None,
     }
 

@@ -16,8 +16,9 @@ from billing.queries.invoices import unbilled
 from billing.queries.usage import UsageRow, usage_by_day
 from common.clock import utc_now
 from common.period import Period, month_of
+from common.zone import centre_zone
 from portal.console import charts
-from portal.console.forms import CENTRE, address
+from portal.console.forms import address
 from portal.console.htmx import render_page
 from portal.console.wording import DIMENSIONS, SERVICE_CLASSES
 from portal.costs import shown_quantity
@@ -87,7 +88,7 @@ def usage_csv(request: ActorRequest, tenant_code: str) -> HttpResponse:
 
 def _period(days: int, now: datetime) -> Period:
     """Whole days of the centre's calendar, today included."""
-    today = now.astimezone(CENTRE).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = now.astimezone(centre_zone()).replace(hour=0, minute=0, second=0, microsecond=0)
     return Period(today - timedelta(days=days - 1), today + timedelta(days=1))
 
 
@@ -110,7 +111,7 @@ def _chart(
     parts: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
         parts[row.day][row.value if row.value in named else OTHERS] += row.quantity
-    first = period.start.astimezone(CENTRE).date()
+    first = period.start.astimezone(centre_zone()).date()
     count = (period.end - period.start).days
     columns = [
         charts.Column(

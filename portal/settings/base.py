@@ -284,7 +284,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "AI computing centre: metered billing API",
-    "DESCRIPTION": (
+    "DESCRIPTION": _(
         "Times are RFC 3339 with an offset, decimal numbers are strings, lists are pages of at "
         "most 100 rows, every POST carries an Idempotency-Key, refusals follow RFC 9457."
     ),
@@ -295,6 +295,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    # The values are their own names here: a list of them says nothing more.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "StateEnum": ["active", "suspended", "closed"],
         "WebhookStateEnum": ["enabled", "disabled", "auto_disabled"],

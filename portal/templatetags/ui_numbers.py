@@ -2,16 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from zoneinfo import ZoneInfo
 
 from django import template
-from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from common.zone import centre_zone
 from portal.console.context import zone_label
 
 register = template.Library()
@@ -157,7 +156,7 @@ def _seconds(number: int) -> str:
 
 
 def _at_centre(value: datetime) -> datetime:
-    return value.astimezone(ZoneInfo(settings.CENTRE_TIME_ZONE))
+    return value.astimezone(centre_zone())
 
 
 def _time_tag(value: datetime, pattern: str) -> SafeString:

@@ -69,6 +69,12 @@ def test_billing_knows_no_binary_fractions() -> None:
     assert guilty == []
 
 
+def test_the_centres_time_zone_is_made_in_one_place() -> None:
+    spelled = re.compile(r"ZoneInfo\(\s*settings\.")
+    makers = [_name(path) for path in _modules(*APPS) if spelled.search(path.read_text())]
+    assert makers == ["common/zone.py"]
+
+
 @pytest.mark.parametrize("app", ["tenants", "billing", "compute", "appliances"])
 def test_commands_never_save_a_whole_row(app: str) -> None:
     bare = [

@@ -6,6 +6,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils.translation import override
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -178,9 +179,26 @@ def test_an_invoice_ends_after_it_starts_and_not_in_the_future(
         issue(alice, until=until)
 
 
-def test_nothing_used_is_nothing_to_invoice(alice: Organisation, prices: PriceVersion) -> None:
-    with pytest.raises(NothingToInvoice):
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        (
+            "en",
+            "Nothing is left to invoice up to this time: no usage, no true-up of an agreed amount "
+            "and no adjustment.",
+        ),
+        ("zh-hans", "截至此时间没有可出账的内容：既无用量，也无约定金额的补足或调账。"),
+    ],
+)
+def test_nothing_used_agreed_or_adjusted_is_nothing_to_invoice(
+    alice: Organisation, prices: PriceVersion, language: str, sentence: str
+) -> None:
+    with pytest.raises(NothingToInvoice) as refusal, override(language):
         issue(alice)
+    with override(language):
+        assert str(refusal.value) == sentence
+    with operator_scope():
+        assert not Invoice.objects.exists()
 
 
 def test_numbers_and_hashes_chain_across_tenants(

@@ -10,7 +10,7 @@ from billing.commands.accrual import accrue
 from billing.commands.budgets import set_budget
 from billing.commands.spend_days import watch_spend
 from billing.models import Budget, BudgetScope, PriceVersion, SpendAnomaly, SpendDay
-from billing.queries.budgets import budget_overview, budget_state
+from billing.queries.budgets import Outlook, budget, budget_overview
 from billing.queries.sweep import tenants_to_watch
 from tenants.models import Notice, Organisation, Project
 from tenants.permissions import SYSTEM
@@ -83,6 +83,47 @@ def test_days_are_those_of_the_centres_calendar_and_of_projects_and_keys(
     assert days(alice, budget=made) == {15: D("2.000000")}
 
 
+def test_a_budget_of_a_key_has_its_days_and_its_forecast_as_soon_as_it_is_set(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    row, _secret = key(alice)
+    for back in (0, 1, 2):
+        ingest(
+            alice,
+            make.tokens(f"d{back}", 2_000_000, make.NOW - make.HOUR - DAY * back, key=str(row.pk)),
+        )
+    watch(alice)
+    with tenant_scope(alice.pk):
+        made = set_budget(
+            actor=SYSTEM,
+            tenant_id=alice.pk,
+            scope=BudgetScope.KEY,
+            subject=row.pk,
+            amount=D(100),
+            now=make.NOW,
+        )
+        state, outlook = budget(actor=SYSTEM, tenant_id=alice.pk, budget_id=made.pk, now=make.NOW)
+    assert days(alice, budget=made) == {13: D(2), 14: D(2), 15: D(2)}
+    assert (state.spent, outlook.spent) == (D(6), D(6))
+    assert state.forecast is not None
+    assert state.forecast.days == 2
+    assert broken() == ()
+
+
+def test_use_whose_days_were_never_reckoned_is_awaited_and_no_use_is_nothing(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    def outlook() -> Outlook:
+        with tenant_scope(alice.pk):
+            return budget_overview(actor=SYSTEM, tenant_id=alice.pk, now=make.NOW)[1]
+
+    assert (outlook().spent, outlook().is_awaited) == (D(0), False)
+    ingest(alice, make.tokens("a", 1_000_000))
+    assert (outlook().spent, outlook().is_awaited) == (D(0), True)
+    watch(alice)
+    assert (outlook().spent, outlook().is_awaited) == (D(1), False)
+
+
 def test_an_invoice_moves_no_day_and_late_use_joins_its_own(
     alice: Organisation, prices: PriceVersion
 ) -> None:
@@ -151,7 +192,9 @@ def test_a_budget_and_the_organisation_have_a_forecast(
 ) -> None:
     use_every_day(alice, 10, 10, atlas)
     with tenant_scope(alice.pk):
-        made = [
+        _none, before = budget_overview(actor=SYSTEM, tenant_id=alice.pk, now=make.NOW)
+        assert before.forecast is None
+        for scope, subject in ((BudgetScope.TENANT, None), (BudgetScope.PROJECT, atlas.pk)):
             set_budget(
                 actor=SYSTEM,
                 tenant_id=alice.pk,
@@ -160,12 +203,6 @@ def test_a_budget_and_the_organisation_have_a_forecast(
                 amount=D(200),
                 now=make.NOW,
             )
-            for scope, subject in ((BudgetScope.TENANT, None), (BudgetScope.PROJECT, atlas.pk))
-        ]
-    with tenant_scope(alice.pk):
-        before = budget_state(actor=SYSTEM, tenant_id=alice.pk, budget_id=made[0].pk, now=make.NOW)
-    assert before.forecast is None
-    watch(alice)
     with tenant_scope(alice.pk):
         rows, outlook = budget_overview(actor=SYSTEM, tenant_id=alice.pk, now=make.NOW)
     assert [row.scope for row in rows] == ["tenant", "project"]

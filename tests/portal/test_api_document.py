@@ -1,6 +1,7 @@
 """The OpenAPI document: committed, complete, kept by the product, shown without outside help."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.factories.program import program
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 EXAMPLES = 12
+CHINESE = re.compile("[\u4e00-\u9fff]")
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 # Its events are known by their own ids, each apart: the whole may break off anywhere.
 WITHOUT_KEY = {"/api/v1/usage/stream"}
@@ -66,6 +68,21 @@ def test_the_document_is_browsable_in_both_languages(language: str, word: str) -
     assert "POST /api/v1/projects" in text
     for forbidden in ("http://cdn", "https://cdn", "<style", " style=", "onclick="):
         assert forbidden not in text
+
+
+def test_the_chinese_page_explains_nothing_in_english() -> None:
+    page = Client().get("/docs/api/", headers={"Accept-Language": "zh-hans"})
+    operations = page.context["operations"]
+    said = [page.context["info"]["description"], *(text for _, text in page.context["refusals"])]
+    said += [one.summary for one in operations]
+    said += [
+        member.description
+        for one in operations
+        for member in (*one.parameters, *one.body, *one.answer)
+        if member.description
+    ]
+    assert len(operations) == 76
+    assert [text for text in said if not CHINESE.search(str(text))] == []
 
 
 @pytest.fixture

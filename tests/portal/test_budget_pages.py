@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.commands.accrual import accrue
 from billing.commands.spend_days import watch_spend
-from billing.models import Budget
+from billing.models import Budget, BudgetMonth
 from common.clock import utc_now
+from portal.templatetags.ui_numbers import money
 from tenants.models import ApiKey
 from tenants.scoping import operator_scope, tenant_scope
 from tests.factories import console, desk
@@ -79,6 +80,22 @@ def test_a_budget_from_its_setting_to_its_removal_in_the_console(alice: Console)
     assert "CN¥1,000,000.00" in listed or "1,000,000.00" in listed
     assert _send(alice, f"{here}remove/")[0] == 302
     assert alice.client().get(alice.path(here)).status_code == 404
+
+
+def test_use_that_was_not_reckoned_yet_is_shown_as_such_and_a_budget_reckons_it(
+    alice: Console,
+) -> None:
+    page = alice.client().get(alice.path("budgets/")).content.decode()
+    assert "The first use is being reckoned" in page
+    assert "Nothing was spent this month" not in page
+    assert "0.00" not in page
+    _send(alice, "budgets/", subject="tenant", amount="500")
+    page = alice.client().get(alice.path("budgets/")).content.decode()
+    assert "The first use is being reckoned" not in page
+    assert "Nothing was spent this month" not in page
+    with operator_scope():
+        spent = BudgetMonth.objects.get().spent
+    assert page.count(str(money(spent, "CNY"))) == 2
 
 
 def test_each_kind_of_subject_can_be_chosen_and_wrong_input_stays(alice: Console) -> None:

@@ -232,7 +232,11 @@ def test_a_contract_is_drafted_agreed_and_ended_on_its_pages() -> None:
     assert alone.status_code == 409
     assert 'data-code="four_eyes_required"' in alone.content.decode()
     second = signed_in("admin")
-    assert "Let this contract count?" in second.get(one).content.decode()
+    asked = second.get(one).content.decode()
+    assert "Let this contract count?" in asked
+    assert "Bring into force" in asked
+    told = second.get(one, headers={"accept-language": "zh-hans"}).content.decode()
+    assert ">生效</button>" in told.replace("</svg>", ">")
     assert "Let this contract count?" not in browser.get(one).content.decode()
     assert second.post(f"{one}activate/", {"idem": "five"}).status_code == 302
     assert "15" in browser.get(one).content.decode()

@@ -151,6 +151,16 @@ def test_members_learn_of_no_support_pages(alice: Organisation, path: str) -> No
     assert Client().get(f"/ops/admin/{path}")["Location"].startswith("/accounts/login/")
 
 
+def test_an_authenticator_is_switched_on_and_a_contract_brought_into_force_in_two_words(
+    alice: Organisation,
+) -> None:
+    browser = Client(headers={"accept-language": "zh-hans"})
+    browser.force_login(member(alice, "owner"))
+    told = browser.get("/accounts/2fa/").content.decode()
+    assert "启用" in told
+    assert not [word for word in ("激活", "生效") if word in told]
+
+
 def test_the_process_tells_that_it_lives_and_serves() -> None:
     assert Client().get("/healthz").json() == {"status": "ok"}
     assert Client().get("/readyz").json() == {"status": "ready"}

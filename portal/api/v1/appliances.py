@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from appliances.queries.sheets import ApplianceSheet, appliance_sheet, appliances_on_sale
-from portal.api.endpoint import Call, Endpoint, reads
+from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import Amount, InLanguage, Spoken
 from tenants.permissions import Permission
 
@@ -55,16 +55,16 @@ class ApplianceSheetOut(ApplianceOut):
 class Appliances(Endpoint):
     """Models sold as one thing with their serving engine and their cards."""
 
+    @says(_("List what is on sale, by code."))
     @reads(Permission.CATALOGUE_READ, ApplianceOut, page=True)
     def get(self, call: Call) -> object:
-        """List what is on sale, by code."""
         return appliances_on_sale(actor=call.actor, **call.page)
 
 
 class Appliance(Endpoint):
     """One appliance."""
 
+    @says(_("Show one appliance, and whether it fits in each pool, with the arithmetic."))
     @reads(Permission.CATALOGUE_READ, ApplianceSheetOut)
     def get(self, call: Call, code: str) -> object:
-        """Show one appliance, and whether it fits in each pool, with the arithmetic."""
         return appliance_sheet(actor=call.actor, code=code)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from billing.queries.arrears import standing_of
-from portal.api.endpoint import Call, Endpoint, reads
+from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import Amount, Instant, Money
 from tenants.permissions import Permission
 
@@ -22,7 +23,9 @@ class StandingOut(serializers.Serializer):  # type: ignore[type-arg]
     state = serializers.CharField()
     since = Instant(allow_null=True)
     may_create = serializers.BooleanField()
-    frozen = serializers.SerializerMethodField()
+    frozen = serializers.SerializerMethodField(
+        help_text=_('Which classes of work are stopped: "on_demand", "reserved".')
+    )
     deadline = Instant(allow_null=True)
     deadlines = DeadlinesOut(allow_null=True)
     amount_needed = Money()
@@ -32,14 +35,13 @@ class StandingOut(serializers.Serializer):  # type: ignore[type-arg]
     exempt_until = Instant(allow_null=True)
 
     def get_frozen(self, arrears: Any) -> list[str]:
-        """Which classes of work are stopped: "on_demand", "reserved"."""
         return sorted(kind.value for kind in arrears.must_freeze)
 
 
 class Standing(Endpoint):
     """The tenant's standing."""
 
+    @says(_("Show the standing with its deadlines and the amount that clears it."))
     @reads(Permission.WALLET_READ, StandingOut)
     def get(self, call: Call) -> object:
-        """Show the standing with its deadlines and the amount that clears it."""
         return standing_of(call.tenant_id, call.now)

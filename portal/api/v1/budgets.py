@@ -8,7 +8,7 @@ from rest_framework import serializers
 from appliances.commands.budgets import set_budget
 from billing.commands.budgets import change_budget, remove_budget
 from billing.queries.budgets import budget_page, budget_state
-from portal.api.endpoint import Call, Endpoint, deletes, posts, reads
+from portal.api.endpoint import Call, Endpoint, deletes, posts, reads, says
 from portal.api.fields import Identifier, Instant, Money, Strict
 from tenants.permissions import Permission
 
@@ -77,14 +77,14 @@ class BudgetOut(serializers.Serializer):  # type: ignore[type-arg]
 class Budgets(Endpoint):
     """Monthly budgets of the organisation, its projects, keys and deployments."""
 
+    @says(_("List the budgets with how this month stands."))
     @reads(Permission.BUDGET_READ, BudgetOut, page=True)
     def get(self, call: Call) -> object:
-        """List the budgets with how this month stands."""
         return budget_page(actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.page)
 
+    @says(_("Set a budget; what the month has cost already counts."))
     @posts(Permission.BUDGET_MANAGE, BudgetIn, BudgetOut)
     def post(self, call: Call) -> object:
-        """Set a budget; what the month has cost already counts."""
         made = set_budget(actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.body)
         return _shown(call, made.pk)
 
@@ -92,14 +92,14 @@ class Budgets(Endpoint):
 class Budget(Endpoint):
     """One budget."""
 
+    @says(_("Show one budget."))
     @reads(Permission.BUDGET_READ, BudgetOut)
     def get(self, call: Call, budget_id: UUID) -> object:
-        """Show one budget."""
         return _shown(call, budget_id)
 
+    @says(_("Change what is given and leave the rest; a raised budget opens again at once."))
     @posts(Permission.BUDGET_MANAGE, BudgetChangeIn, BudgetOut, status=200)
     def post(self, call: Call, budget_id: UUID) -> object:
-        """Change what is given and leave the rest; a raised budget opens again at once."""
         change_budget(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -109,9 +109,9 @@ class Budget(Endpoint):
         )
         return _shown(call, budget_id)
 
+    @says(_("Remove a budget: it stops and tells nothing any more."))
     @deletes(Permission.BUDGET_MANAGE)
     def delete(self, call: Call, budget_id: UUID) -> None:
-        """Remove a budget: it stops and tells nothing any more."""
         remove_budget(actor=call.actor, tenant_id=call.tenant_id, budget_id=budget_id, now=call.now)
 
 

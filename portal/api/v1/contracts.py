@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from billing.queries.contracts import contract_page
-from portal.api.endpoint import Call, Endpoint, reads
+from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import Money
 from portal.api.v1.prices import TierOut
 from tenants.permissions import Permission
@@ -42,7 +42,7 @@ class ContractOut(serializers.Serializer):  # type: ignore[type-arg]
 class Contracts(Endpoint):
     """Contracts with the centre."""
 
+    @says(_("List the contracts that were agreed, with their terms, by number."))
     @reads(Permission.CONTRACT_READ, ContractOut, page=True)
     def get(self, call: Call) -> object:
-        """List the contracts that were agreed, with their terms, by number."""
         return contract_page(actor=call.actor, tenant_id=call.tenant_id, **call.page)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from billing.commands.corrections import CorrectionReceipt, correct_items
 from billing.usage import EventStatus
-from portal.api.endpoint import Call, Endpoint, takes_in
+from portal.api.endpoint import Call, Endpoint, says, takes_in
 from portal.api.fields import Strict, Text, Whole
 from portal.api.parsing import PartsParser
 from portal.api.v1.usage import writable
@@ -79,9 +79,11 @@ class UsageCorrections(Endpoint):
 
     parser_classes = (PartsParser,)
 
+    @says(
+        _("Correct or void events: one correction, or up to 1,000; each has a result of its own.")
+    )
     @takes_in(Permission.USAGE_CORRECT, CorrectionIn, CorrectionReceiptOut)
     def post(self, call: Call) -> object:
-        """Correct or void events: one correction, or up to 1,000; each has a result of its own."""
         return correct_items(
             actor=call.actor, tenant_id=call.tenant_id, items=call.body["parts"], now=call.now
         )

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer
 
-from portal.api.endpoint import Call, Download, Endpoint, downloads, reads
+from portal.api.endpoint import Call, Download, Endpoint, downloads, reads, says
 from portal.api.fields import Amount, Instant, Money, Strict, Text
 from portal.api.v1.invoices import CSV, CsvRenderer
 from portal.cost_names import GROUPINGS
@@ -33,12 +33,13 @@ class CostsQuery(Strict):
 class CostGroupOut(serializers.Serializer):  # type: ignore[type-arg]
     kind = serializers.CharField(help_text=_("usage, true_up or adjustment."))
     value = serializers.CharField(help_text=_("Empty for what is not attributed."))
-    name = serializers.SerializerMethodField()
+    name = serializers.SerializerMethodField(
+        help_text=_("What people call it, in the language asked for.")
+    )
     net = Money()
     share = Amount(help_text=_("Of the total, from 0 to 1, to four places."))
 
     def get_name(self, group: Group) -> str:
-        """What people call it, in the language asked for."""
         return group_name(group)
 
     def to_representation(self, instance: Group) -> dict[str, Any]:
@@ -132,9 +133,9 @@ def _sheet(call: Call) -> Sheet:
 class Costs(Endpoint):
     """A month's costs."""
 
+    @says(_("Share a month's costs out by day and group; they add up to its bills."))
     @reads(Permission.USAGE_READ, CostsOut, query=CostsQuery)
     def get(self, call: Call) -> object:
-        """Share a month's costs out by day and group; they add up to its bills."""
         return _sheet(call)
 
 
@@ -143,8 +144,8 @@ class CostsFile(Endpoint):
 
     renderer_classes: tuple[type[BaseRenderer], ...] = (CsvRenderer,)
 
+    @says(_("Download a month's costs by day and group as CSV."))
     @downloads(Permission.USAGE_READ, CSV, query=CostsQuery)
     def get(self, call: Call) -> Download:
-        """Download a month's costs by day and group as CSV."""
         sheet = _sheet(call)
         return Download(f"costs-{sheet.asked.label}-{sheet.asked.by}.csv", cost_csv(sheet))

@@ -11,7 +11,7 @@ from billing.queries.credits import credit_page, invoice_uses
 from billing.queries.vouchers import applications, open_schemes
 from common.ids import uuid7
 from common.paging import Page
-from portal.api.endpoint import Call, Endpoint, posts, reads
+from portal.api.endpoint import Call, Endpoint, posts, reads, says
 from portal.api.fields import Amount, InLanguage, Instant, Money, Spoken, Strict, Text
 from tenants.permissions import Permission
 
@@ -47,18 +47,18 @@ class VoucherOut(CreditOut):
 class Credits(Endpoint):
     """Everything that pays before the wallet."""
 
+    @says(_("List the credits, newest first."))
     @reads(Permission.WALLET_READ, CreditOut, page=True)
     def get(self, call: Call) -> object:
-        """List the credits, newest first."""
         return credit_page(actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.page)
 
 
 class Vouchers(Endpoint):
     """The computing vouchers."""
 
+    @says(_("List the computing vouchers, newest first."))
     @reads(Permission.WALLET_READ, VoucherOut, page=True)
     def get(self, call: Call) -> object:
-        """List the computing vouchers, newest first."""
         return credit_page(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -83,9 +83,9 @@ class SchemeOut(serializers.Serializer):  # type: ignore[type-arg]
 class Schemes(Endpoint):
     """The voucher schemes that take applications."""
 
+    @says(_("List the schemes a voucher may be asked for under now; there are few."))
     @reads(Permission.WALLET_READ, SchemeOut, page=True)
     def get(self, call: Call) -> object:
-        """List the schemes a voucher may be asked for under now; there are few."""
         found = open_schemes(actor=call.actor, tenant_id=call.tenant_id, now=call.now)
         return Page(found, None)
 
@@ -119,14 +119,14 @@ class ApplicationIn(Strict):
 class Applications(Endpoint):
     """Applications for computing vouchers."""
 
+    @says(_("List the applications, newest first."))
     @reads(Permission.WALLET_READ, ApplicationOut, page=True)
     def get(self, call: Call) -> object:
-        """List the applications, newest first."""
         return applications(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
+    @says(_("Apply for a voucher; a scheme without a review grants it at once."))
     @posts(Permission.VOUCHER_APPLY, ApplicationIn, ApplicationOut)
     def post(self, call: Call) -> object:
-        """Apply for a voucher; a scheme without a review grants it at once."""
         said: Any = call.body
         return apply_for_voucher(
             actor=call.actor,
@@ -159,8 +159,8 @@ class UseOut(serializers.Serializer):  # type: ignore[type-arg]
 class InvoiceCredits(Endpoint):
     """What credits paid of one invoice."""
 
+    @says(_("List the uses of credits on an invoice, in the order they paid."))
     @reads(Permission.INVOICE_READ, UseOut, page=True)
     def get(self, call: Call, invoice_id: UUID) -> object:
-        """List the uses of credits on an invoice, in the order they paid."""
         found = invoice_uses(actor=call.actor, tenant_id=call.tenant_id, invoice_id=invoice_id)
         return Page(found, None)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from appliances.commands.deployments import deploy, stop
 from appliances.queries import deployments
-from portal.api.endpoint import Call, Endpoint, posts, reads
+from portal.api.endpoint import Call, Endpoint, posts, reads, says
 from portal.api.fields import Identifier, Instant, Strict, Text
 from portal.api.v1.reservations import Nothing
 from tenants.permissions import Permission
@@ -45,7 +45,9 @@ class DeploymentOut(serializers.Serializer):  # type: ignore[type-arg]
     pool = serializers.CharField(source="pool_code")
     cards = serializers.IntegerField()
     until = Instant(allow_null=True)
-    base_url = serializers.SerializerMethodField()
+    base_url = serializers.SerializerMethodField(
+        help_text=_("Where model calls go, with this key and the deployment's model name.")
+    )
     billed = serializers.BooleanField(
         source="is_billed", help_text=_("Whether this state costs money.")
     )
@@ -55,21 +57,20 @@ class DeploymentOut(serializers.Serializer):  # type: ignore[type-arg]
     created_at = Instant()
 
     def get_base_url(self, deployment: object) -> str:
-        """Where model calls go, with this key and the deployment's model name."""
         return f"{settings.GATEWAY_URL}/v1"
 
 
 class Deployments(Endpoint):
     """Appliances, running."""
 
+    @says(_("List the deployments, newest first."))
     @reads(Permission.DEPLOYMENT_READ, DeploymentOut, page=True)
     def get(self, call: Call) -> object:
-        """List the deployments, newest first."""
         return deployments.page(actor=call.actor, **call.page)
 
+    @says(_("Start an appliance in a reservation, or on demand in a pool."))
     @posts(Permission.DEPLOYMENT_CREATE, DeploymentIn, DeploymentOut)
     def post(self, call: Call) -> object:
-        """Start an appliance in a reservation, or on demand in a pool."""
         asked = call.body
         project = project_named(actor=call.actor, tenant_id=call.tenant_id, code=asked["project"])
         return deploy(
@@ -88,16 +89,16 @@ class Deployments(Endpoint):
 class Deployment(Endpoint):
     """One deployment."""
 
+    @says(_("Show one deployment."))
     @reads(Permission.DEPLOYMENT_READ, DeploymentOut)
     def get(self, call: Call, deployment_id: UUID) -> object:
-        """Show one deployment."""
         return deployments.one(actor=call.actor, deployment_id=deployment_id)
 
 
 class DeploymentStop(Endpoint):
     """The end of a deployment."""
 
+    @says(_("Stop a deployment; its cards are free when the engine has ended it."))
     @posts(Permission.DEPLOYMENT_STOP, Nothing, DeploymentOut, status=200)
     def post(self, call: Call, deployment_id: UUID) -> object:
-        """Stop a deployment; its cards are free when the engine has ended it."""
         return stop(actor=call.actor, deployment_id=deployment_id, now=call.now)

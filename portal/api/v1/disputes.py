@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from billing.commands.disputes import open_dispute, withdraw_dispute
 from billing.queries.corrections import dispute_page
-from portal.api.endpoint import Call, Endpoint, posts, reads
+from portal.api.endpoint import Call, Endpoint, posts, reads, says
 from portal.api.fields import Instant, Strict, Text
 from portal.api.v1.reservations import Nothing
 from tenants.permissions import Permission
@@ -44,16 +44,16 @@ class DisputeIn(Strict):
 class Disputes(Endpoint):
     """Objections to the lines of one invoice."""
 
+    @says(_("List the objections to an invoice, newest first."))
     @reads(Permission.INVOICE_READ, DisputeOut, page=True)
     def get(self, call: Call, invoice_id: UUID) -> object:
-        """List the objections to an invoice, newest first."""
         return dispute_page(
             actor=call.actor, tenant_id=call.tenant_id, invoice_id=invoice_id, **call.page
         )
 
+    @says(_("Object to one line; nothing is owed less before the centre accepts it."))
     @posts(Permission.DISPUTE_OPEN, DisputeIn, DisputeOut)
     def post(self, call: Call, invoice_id: UUID) -> object:
-        """Object to one line; nothing is owed less before the centre accepts it."""
         return open_dispute(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -67,9 +67,9 @@ class Disputes(Endpoint):
 class DisputeWithdraw(Endpoint):
     """Taking an objection back."""
 
+    @says(_("Take an objection back before it is answered."))
     @posts(Permission.DISPUTE_OPEN, Nothing, DisputeOut, status=200)
     def post(self, call: Call, invoice_id: UUID, dispute_id: UUID) -> object:
-        """Take an objection back before it is answered."""
         return withdraw_dispute(
             actor=call.actor,
             tenant_id=call.tenant_id,

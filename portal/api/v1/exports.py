@@ -5,7 +5,7 @@ from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer
 
 from billing.focus.columns import Dataset, Version
-from portal.api.endpoint import Call, Endpoint, FileDownload, downloads
+from portal.api.endpoint import Call, Endpoint, FileDownload, downloads, says
 from portal.api.fields import Strict, Text
 from portal.api.v1.invoices import CsvRenderer
 from portal.exports import FORMS, export_file, month_label, order
@@ -44,9 +44,9 @@ class FocusExport(Endpoint):
 
     renderer_classes = (CsvRenderer, ParquetRenderer)
 
+    @says(_("Download a month's bills, issued and open, as a FOCUS dataset."))
     @downloads(Permission.COST_EXPORT, *FORMS.values(), query=FocusQuery)
     def get(self, call: Call) -> FileDownload:
-        """Download a month's bills, issued and open, as a FOCUS dataset."""
         asked = call.query
         wanted = order(
             dataset=asked["dataset"],

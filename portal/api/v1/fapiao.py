@@ -11,7 +11,7 @@ from billing.adapters.sheets import credit_note_csv, credit_note_pdf
 from billing.commands.fapiao import MOST_COVERED, request_fapiao
 from billing.queries.corrections import note_detail, note_page
 from billing.queries.fapiao import fapiao_of, fapiao_page
-from portal.api.endpoint import Call, Download, Endpoint, downloads, posts, reads
+from portal.api.endpoint import Call, Download, Endpoint, downloads, posts, reads, says
 from portal.api.fields import Amount, Identifier, Instant, Money, Strict, Text
 from portal.api.v1.invoices import CSV, PDF, CsvRenderer, LanguageQuery, PdfRenderer
 from tenants.permissions import Permission
@@ -32,11 +32,12 @@ class FapiaoOut(serializers.Serializer):  # type: ignore[type-arg]
     gross_words = serializers.CharField()
     requested_at = Instant()
     issued_at = Instant(allow_null=True)
-    original_number = serializers.SerializerMethodField()
+    original_number = serializers.SerializerMethodField(
+        help_text=_("The number of the fapiao that a red letter takes back.")
+    )
     failure = serializers.CharField()
 
     def get_original_number(self, fapiao: Any) -> str:
-        """The number of the fapiao that a red letter takes back."""
         return fapiao.original.number if fapiao.original is not None else ""
 
 
@@ -71,14 +72,14 @@ class FapiaoIn(Strict):
 class FapiaoList(Endpoint):
     """The tenant's tax documents."""
 
+    @says(_("List the fapiao, newest first."))
     @reads(Permission.FAPIAO_READ, FapiaoOut, page=True)
     def get(self, call: Call) -> object:
-        """List the fapiao, newest first."""
         return fapiao_page(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
+    @says(_("Ask for one fapiao over all that is left of some invoices."))
     @posts(Permission.FAPIAO_REQUEST, FapiaoIn, FapiaoOut)
     def post(self, call: Call) -> object:
-        """Ask for one fapiao over all that is left of some invoices."""
         return request_fapiao(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -91,9 +92,9 @@ class FapiaoList(Endpoint):
 class Fapiao(Endpoint):
     """One fapiao."""
 
+    @says(_("Show one fapiao with its lines."))
     @reads(Permission.FAPIAO_READ, FapiaoSheetOut)
     def get(self, call: Call, fapiao_id: UUID) -> object:
-        """Show one fapiao with its lines."""
         return fapiao_of(actor=call.actor, tenant_id=call.tenant_id, fapiao_id=fapiao_id)
 
 
@@ -117,9 +118,9 @@ class CreditNoteOut(serializers.Serializer):  # type: ignore[type-arg]
 class CreditNotes(Endpoint):
     """What was taken back of invoices."""
 
+    @says(_("List the credit notes, newest first."))
     @reads(Permission.INVOICE_READ, CreditNoteOut, page=True)
     def get(self, call: Call) -> object:
-        """List the credit notes, newest first."""
         return note_page(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
 
@@ -128,9 +129,9 @@ class CreditNoteDocument(Endpoint):
 
     renderer_classes = (PdfRenderer,)
 
+    @says(_("Download the credit note as PDF."))
     @downloads(Permission.INVOICE_READ, PDF, query=LanguageQuery)
     def get(self, call: Call, note_id: UUID) -> Download:
-        """Download the credit note as PDF."""
         note = note_detail(actor=call.actor, tenant_id=call.tenant_id, note_id=note_id)
         return Download(f"{note.number}.pdf", credit_note_pdf(note, _language(call)))
 
@@ -140,9 +141,9 @@ class CreditNoteLines(Endpoint):
 
     renderer_classes = (CsvRenderer,)
 
+    @says(_("Download the credit note's lines as CSV."))
     @downloads(Permission.INVOICE_READ, CSV, query=LanguageQuery)
     def get(self, call: Call, note_id: UUID) -> Download:
-        """Download the credit note's lines as CSV."""
         note = note_detail(actor=call.actor, tenant_id=call.tenant_id, note_id=note_id)
         return Download(f"{note.number}.csv", credit_note_csv(note, _language(call)))
 

@@ -13,7 +13,7 @@ from billing.adapters.pdf import invoice_pdf
 from billing.documents import LineDetail
 from billing.queries.invoices import invoice_detail
 from billing.queries.pages import invoice_page, line_event_page
-from portal.api.endpoint import Call, Download, Endpoint, downloads, reads
+from portal.api.endpoint import Call, Download, Endpoint, downloads, reads, says
 from portal.api.fields import Amount, InLanguage, Instant, Money, Spoken, Strict
 from tenants.permissions import Permission
 
@@ -33,13 +33,14 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
     gross = Money()
     paid = Money()
     due = Money(help_text=_("Still to be paid, after payments and credit notes."))
-    state = serializers.SerializerMethodField()
+    state = serializers.SerializerMethodField(
+        help_text=_('"paid", or "open" while the wallet has not settled all of it.')
+    )
     issued_at = Instant()
     due_at = Instant(help_text=_("When it has to be paid, by the terms at its issue."))
     content_hash = serializers.CharField()
 
     def get_state(self, invoice: Any) -> str:
-        """ "paid", or "open" while the wallet has not settled all of it."""
         return "paid" if invoice.due <= 0 else "open"
 
 
@@ -79,10 +80,9 @@ class LineOut(serializers.Serializer):  # type: ignore[type-arg]
     service_from = Instant()
     service_to = Instant()
     is_late = serializers.BooleanField(help_text=_("Use of a period invoiced before."))
-    dimensions = serializers.SerializerMethodField()
+    dimensions = serializers.SerializerMethodField(help_text=_("What the line is of."))
 
     def get_dimensions(self, line: LineDetail) -> dict[str, str]:
-        """What the line is of."""
         return dict(line.dimensions)
 
 
@@ -96,18 +96,18 @@ class InvoiceSheetOut(InvoiceOut):
 class Invoices(Endpoint):
     """What the tenant owes, period by period."""
 
+    @says(_("List the invoices, newest first."))
     @reads(Permission.INVOICE_READ, InvoiceOut, page=True)
     def get(self, call: Call) -> object:
-        """List the invoices, newest first."""
         return invoice_page(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
 
 class Invoice(Endpoint):
     """One invoice."""
 
+    @says(_("Show one invoice with its lines."))
     @reads(Permission.INVOICE_READ, InvoiceSheetOut)
     def get(self, call: Call, invoice_id: UUID) -> object:
-        """Show one invoice with its lines."""
         return invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
 
 
@@ -124,9 +124,9 @@ class LineEventOut(serializers.Serializer):  # type: ignore[type-arg]
 class LineEvents(Endpoint):
     """The events behind one line."""
 
+    @says(_("List the events of the hours a line was billed for, in order of use."))
     @reads(Permission.INVOICE_READ, LineEventOut, page=True)
     def get(self, call: Call, invoice_id: UUID, number: int) -> object:
-        """List the events of the hours a line was billed for, in order of use."""
         return line_event_page(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -163,9 +163,9 @@ class InvoiceDocument(Endpoint):
 
     renderer_classes = (PdfRenderer,)
 
+    @says(_("Download the invoice as PDF."))
     @downloads(Permission.INVOICE_READ, PDF, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:
-        """Download the invoice as PDF."""
         invoice = invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
         return Download(f"{invoice.number}.pdf", invoice_pdf(invoice, _language(call)))
 
@@ -175,8 +175,8 @@ class InvoiceLines(Endpoint):
 
     renderer_classes = (CsvRenderer,)
 
+    @says(_("Download the invoice's lines as CSV."))
     @downloads(Permission.INVOICE_READ, CSV, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:
-        """Download the invoice's lines as CSV."""
         invoice = invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
         return Download(f"{invoice.number}.csv", invoice_csv(invoice, _language(call)))

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from common.period import Period
 from compute.queries.offers import Label, Offer, OfferRequest, find_offers
-from portal.api.endpoint import Call, Endpoint, reads
+from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import (
     Instant,
     Money,
@@ -54,7 +54,9 @@ class OfferQuery(Strict):
 
 # Output serializers are generic over models this layer must not import.
 class OfferOut(serializers.Serializer):  # type: ignore[type-arg]
-    kind = serializers.SerializerMethodField()
+    kind = serializers.SerializerMethodField(
+        help_text=_('"exact", "earliest", "cheapest" or "alternative".')
+    )
     pool = serializers.CharField(source="pool_code")
     centre = serializers.CharField(source="centre_code")
     chip = serializers.CharField()
@@ -65,15 +67,13 @@ class OfferOut(serializers.Serializer):  # type: ignore[type-arg]
     tax = Money()
     gross = Money()
     currency = serializers.CharField()
-    why = serializers.SerializerMethodField()
+    why = serializers.SerializerMethodField(help_text=_("Every reason why it is shown."))
 
     def get_kind(self, offer: Offer) -> str:
-        """ "exact", "earliest", "cheapest" or "alternative"."""
         first = offer.labels[0] if offer.labels else Label.OTHER_CHIP
         return "alternative" if first is Label.OTHER_CHIP else first.value
 
     def get_why(self, offer: Offer) -> str:
-        """Every reason why it is shown."""
         reasons = [str(WHY[label]) for label in offer.labels]
         return " ".join(reasons) or str(_("Another pool that fits."))
 
@@ -92,9 +92,9 @@ class OffersOut(serializers.Serializer):  # type: ignore[type-arg]
 class Offers(Endpoint):
     """A search for cards; nothing is held until a reservation is made."""
 
+    @says(_("Find up to six offers, and say why each other pool lost."))
     @reads(Permission.POOL_READ, OffersOut, query=OfferQuery)
     def get(self, call: Call) -> object:
-        """Find up to six offers, and say why each other pool lost."""
         asked = call.query
         request = OfferRequest(
             chip=asked["chip"],

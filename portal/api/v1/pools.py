@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from common.period import Period
 from compute.queries.listings import pool_listings, pool_steps
-from portal.api.endpoint import Call, Endpoint, reads
+from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import Amount, InLanguage, Instant, Strict, refuse_reversed
 from tenants.permissions import Permission
 
@@ -44,9 +44,9 @@ class PoolOut(serializers.Serializer):  # type: ignore[type-arg]
 class Pools(Endpoint):
     """Cards of one chip model in one cluster, sold together."""
 
+    @says(_("List the pools, by code, as they stand now."))
     @reads(Permission.POOL_READ, PoolOut, page=True)
     def get(self, call: Call) -> object:
-        """List the pools, by code, as they stand now."""
         return pool_listings(actor=call.actor, now=call.now, **call.page)
 
 
@@ -73,8 +73,8 @@ class PoolAvailabilityOut(serializers.Serializer):  # type: ignore[type-arg]
 class PoolAvailability(Endpoint):
     """What a pool has free over a period."""
 
+    @says(_("Show the pool's steps: the free cards change only where one ends and another begins."))
     @reads(Permission.POOL_READ, PoolAvailabilityOut, query=PeriodQuery)
     def get(self, call: Call, code: str) -> object:
-        """Show the pool's steps: the free cards change only where one ends and another begins."""
         period = Period(call.query["starts_at"], call.query["ends_at"])
         return {"steps": pool_steps(actor=call.actor, code=code, period=period)}

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from billing.queries.own_prices import own_price_page
-from portal.api.endpoint import Call, Endpoint, reads
+from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import InLanguage, Instant, Money
 from portal.api.pagination import PageQuery
 from tenants.permissions import Permission
@@ -49,9 +49,9 @@ class PriceOut(serializers.Serializer):  # type: ignore[type-arg]
 class Prices(Endpoint):
     """What a unit of each meter costs."""
 
+    @says(_("List the tenant's prices in force, by SKU; the most specific one counts."))
     @reads(Permission.PRICE_READ, PriceOut, query=PricesQuery, page=True)
     def get(self, call: Call) -> object:
-        """List the tenant's prices in force, by SKU; the most specific one counts."""
         return own_price_page(
             actor=call.actor,
             tenant_id=call.tenant_id,

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from common.period import Period
 from compute.commands.reservations import cancel, end_now, hold, submit
 from compute.queries.listings import listed, reservation_listing, reservation_listings
-from portal.api.endpoint import Call, Endpoint, posts, reads
+from portal.api.endpoint import Call, Endpoint, posts, reads, says
 from portal.api.fields import Instant, Money, Strict, Text, Whole, refuse_reversed
 from tenants.permissions import Permission
 from tenants.queries.projects import project_named
@@ -54,14 +54,14 @@ class ReservationOut(serializers.Serializer):  # type: ignore[type-arg]
 class Reservations(Endpoint):
     """Rights to a number of cards of a pool for a period."""
 
+    @says(_("List the reservations, newest first."))
     @reads(Permission.RESERVATION_READ, ReservationOut, page=True)
     def get(self, call: Call) -> object:
-        """List the reservations, newest first."""
         return reservation_listings(actor=call.actor, **call.page)
 
+    @says(_("Hold cards at a price for ten minutes; submit to keep them."))
     @posts(Permission.RESERVATION_CREATE, ReservationIn, ReservationOut)
     def post(self, call: Call) -> object:
-        """Hold cards at a price for ten minutes; submit to keep them."""
         asked = call.body
         project = project_named(actor=call.actor, tenant_id=call.tenant_id, code=asked["project"])
         return listed(
@@ -79,34 +79,34 @@ class Reservations(Endpoint):
 class Reservation(Endpoint):
     """One reservation."""
 
+    @says(_("Show one reservation."))
     @reads(Permission.RESERVATION_READ, ReservationOut)
     def get(self, call: Call, reservation_id: UUID) -> object:
-        """Show one reservation."""
         return reservation_listing(actor=call.actor, reservation_id=reservation_id)
 
 
 class ReservationSubmit(Endpoint):
     """The step from held to awaiting approval."""
 
+    @says(_("Ask for approval; the whole price is set aside."))
     @posts(Permission.RESERVATION_CREATE, Nothing, ReservationOut, status=200)
     def post(self, call: Call, reservation_id: UUID) -> object:
-        """Ask for approval; the whole price is set aside."""
         return listed(submit(actor=call.actor, reservation_id=reservation_id, now=call.now))
 
 
 class ReservationCancel(Endpoint):
     """Giving up what has not started."""
 
+    @says(_("Give up a reservation that has not started; cards and money are free at once."))
     @posts(Permission.RESERVATION_CANCEL, Nothing, ReservationOut, status=200)
     def post(self, call: Call, reservation_id: UUID) -> object:
-        """Give up a reservation that has not started; cards and money are free at once."""
         return listed(cancel(actor=call.actor, reservation_id=reservation_id, now=call.now))
 
 
 class ReservationEnd(Endpoint):
     """Ending what is active before its time."""
 
+    @says(_("End an active reservation early; work in it is stopped."))
     @posts(Permission.RESERVATION_CANCEL, Nothing, ReservationOut, status=200)
     def post(self, call: Call, reservation_id: UUID) -> object:
-        """End an active reservation early; work in it is stopped."""
         return listed(end_now(actor=call.actor, reservation_id=reservation_id, now=call.now))

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from portal.api.endpoint import Call, Endpoint, deletes, posts, reads
+from portal.api.endpoint import Call, Endpoint, deletes, posts, reads, says
 from portal.api.fields import Identifier, Instant, Strict, Text, Whole
 from portal.api.pagination import PageQuery
 from tenants.commands.keys import create_key, revoke_key
@@ -32,9 +32,9 @@ class OrganisationOut(serializers.Serializer):  # type: ignore[type-arg]
 class Organisation(Endpoint):
     """The organisation this key belongs to."""
 
+    @says(_("Show the organisation."))
     @reads(Permission.ORGANISATION_READ, OrganisationOut)
     def get(self, call: Call) -> object:
-        """Show the organisation."""
         return organisation(actor=call.actor, tenant_id=call.tenant_id)
 
 
@@ -57,23 +57,23 @@ class ProjectOut(serializers.Serializer):  # type: ignore[type-arg]
 class Projects(Endpoint):
     """Cost centres: reservations, deployments and usage belong to one."""
 
+    @says(_("List the projects, newest first."))
     @reads(Permission.PROJECT_READ, ProjectOut, page=True)
     def get(self, call: Call) -> object:
-        """List the projects, newest first."""
         return projects(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
+    @says(_("Open a project."))
     @posts(Permission.PROJECT_MANAGE, ProjectIn, ProjectOut)
     def post(self, call: Call) -> object:
-        """Open a project."""
         return create_project(actor=call.actor, tenant_id=call.tenant_id, **call.body)
 
 
 class Project(Endpoint):
     """One cost centre."""
 
+    @says(_("Show one project."))
     @reads(Permission.PROJECT_READ, ProjectOut)
     def get(self, call: Call, project_id: UUID) -> object:
-        """Show one project."""
         return project(actor=call.actor, tenant_id=call.tenant_id, project_id=project_id)
 
 
@@ -88,9 +88,9 @@ class MemberOut(serializers.Serializer):  # type: ignore[type-arg]
 class Members(Endpoint):
     """People of the organisation."""
 
+    @says(_("List the members, newest first."))
     @reads(Permission.MEMBER_READ, MemberOut, page=True)
     def get(self, call: Call) -> object:
-        """List the members, newest first."""
         return members(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
 
@@ -135,14 +135,14 @@ class NewKeyOut(KeyOut):
 class Keys(Endpoint):
     """Keys of programs."""
 
+    @says(_("List the keys, newest first, revoked ones too; never their secrets."))
     @reads(Permission.KEY_READ, KeyOut, page=True)
     def get(self, call: Call) -> object:
-        """List the keys, newest first, revoked ones too; never their secrets."""
         return keys(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
+    @says(_("Make a key; its secret is in this answer only."))
     @posts(Permission.KEY_MANAGE, KeyIn, NewKeyOut)
     def post(self, call: Call) -> object:
-        """Make a key; its secret is in this answer only."""
         key, secret = create_key(
             actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.body
         )
@@ -153,9 +153,9 @@ class Keys(Endpoint):
 class Key(Endpoint):
     """One key."""
 
+    @says(_("Revoke a key; its next request is refused."))
     @deletes(Permission.KEY_MANAGE)
     def delete(self, call: Call, key_id: UUID) -> None:
-        """Revoke a key; its next request is refused."""
         revoke_key(actor=call.actor, tenant_id=call.tenant_id, key_id=key_id, now=call.now)
 
 
@@ -181,9 +181,9 @@ class AuditEntryOut(serializers.Serializer):  # type: ignore[type-arg]
 class Audit(Endpoint):
     """Who did what."""
 
+    @says(_("List what was done, newest first."))
     @reads(Permission.AUDIT_READ, AuditEntryOut, query=AuditQuery, page=True)
     def get(self, call: Call) -> object:
-        """List what was done, newest first."""
         return audit_entries(
             actor=call.actor,
             tenant_id=call.tenant_id,

@@ -15,7 +15,7 @@ from billing.queries.sums import usage_sums
 from billing.usage import EventStatus
 from common.clock import utc_now
 from common.period import Period
-from portal.api.endpoint import Call, Endpoint, reads, takes_in, takes_stream
+from portal.api.endpoint import Call, Endpoint, reads, says, takes_in, takes_stream
 from portal.api.fields import Instant, Strict, Text, Whole, refuse_reversed
 from portal.api.pagination import PageQuery
 from portal.api.parsing import EventBatchParser, OneEventParser, PartsParser
@@ -115,9 +115,9 @@ class UsageEvents(Endpoint):
 
     parser_classes = (PartsParser, OneEventParser, EventBatchParser)
 
+    @says(_("List what was counted, the latest use first."))
     @reads(Permission.USAGE_READ, CountedEventOut, query=EventsQuery, page=True)
     def get(self, call: Call) -> object:
-        """List what was counted, the latest use first."""
         return counted_events(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -126,9 +126,9 @@ class UsageEvents(Endpoint):
             **call.page,
         )
 
+    @says(_("Report usage: one CloudEvent, or up to 1,000; each has a result of its own."))
     @takes_in(Permission.USAGE_INGEST, EventIn, ReceiptOut)
     def post(self, call: Call) -> object:
-        """Report usage: one CloudEvent, or up to 1,000; each has a result of its own."""
         return ingest(
             actor=call.actor, tenant_id=call.tenant_id, items=call.body["parts"], now=call.now
         )
@@ -143,13 +143,15 @@ class LineResultOut(EventResultOut):
 class UsageStream(Endpoint):
     """Measured facts, one a line."""
 
+    @says(
+        _("Report usage as lines of CloudEvents; each has a line of its own in the answer."),
+        _(
+            "Lines are counted a thousand at a time, and what was counted stays so: after an "
+            "answer that did not arrive, send the same lines again."
+        ),
+    )
     @takes_stream(Permission.USAGE_INGEST, EventIn, LineResultOut)
     def post(self, call: Call) -> object:
-        """Report usage as lines of CloudEvents; each has a line of its own in the answer.
-
-        Lines are counted a thousand at a time, and what was counted stays so: after an answer that
-        did not arrive, send the same lines again.
-        """
         return _line_results(call)
 
 
@@ -197,21 +199,20 @@ class RejectedEventOut(serializers.Serializer):  # type: ignore[type-arg]
     id = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]  # CloudEvents' own name
     code = serializers.CharField(help_text=_("Why it was not accepted; stable."))
-    detail = serializers.SerializerMethodField()
+    detail = serializers.SerializerMethodField(help_text=_("The reason as a sentence."))
     said = serializers.JSONField(help_text=_("What could be made out of it."))
     received_at = Instant()
 
     def get_detail(self, row: Any) -> str:
-        """The reason as a sentence."""
         return str(REASONS.get(row.code, ""))
 
 
 class RejectedEvents(Endpoint):
     """What was not counted."""
 
+    @says(_("List the events and corrections that were refused, the latest first."))
     @reads(Permission.USAGE_READ, RejectedEventOut, query=RejectedQuery, page=True)
     def get(self, call: Call) -> object:
-        """List the events and corrections that were refused, the latest first."""
         return rejected_page(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -251,9 +252,9 @@ class UsageSumOut(serializers.Serializer):  # type: ignore[type-arg]
 class UsageSummary(Endpoint):
     """Usage added up."""
 
+    @says(_("Sum the usage of the clock hours that begin in a period, under one heading."))
     @reads(Permission.USAGE_READ, UsageSumOut, query=_SummaryQuery, page=True)
     def get(self, call: Call) -> object:
-        """Sum the usage of the clock hours that begin in a period, under one heading."""
         return usage_sums(
             actor=call.actor,
             tenant_id=call.tenant_id,

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from billing.queries.wallet import standing
-from portal.api.endpoint import Call, Endpoint, reads
+from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import Money
 from tenants.permissions import Permission
 
@@ -22,7 +22,7 @@ class WalletOut(serializers.Serializer):  # type: ignore[type-arg]
 class Wallet(Endpoint):
     """The tenant's money."""
 
+    @says(_("Show how the tenant stands."))
     @reads(Permission.WALLET_READ, WalletOut)
     def get(self, call: Call) -> object:
-        """Show how the tenant stands."""
         return standing(call.tenant_id)

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from portal.api.endpoint import Call, Endpoint, deletes, posts, reads
+from portal.api.endpoint import Call, Endpoint, deletes, posts, reads, says
 from portal.api.fields import Instant, Strict, Text
 from portal.api.pagination import PageQuery
 from tenants.commands.resends import resend_delivery, resend_since, send_test
@@ -62,14 +62,14 @@ class NewWebhookOut(WebhookOut):
 class Webhooks(Endpoint):
     """Addresses of your programs that hear of notices."""
 
+    @says(_("List the addresses, newest first; never their secrets."))
     @reads(Permission.WEBHOOK_READ, WebhookOut, page=True)
     def get(self, call: Call) -> object:
-        """List the addresses, newest first; never their secrets."""
         return endpoints(actor=call.actor, tenant_id=call.tenant_id, **call.page)
 
+    @says(_("Add an address; its secret is in this answer only."))
     @posts(Permission.WEBHOOK_MANAGE, WebhookIn, NewWebhookOut)
     def post(self, call: Call) -> object:
-        """Add an address; its secret is in this answer only."""
         made, secret = create_endpoint(
             actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.body
         )
@@ -80,21 +80,21 @@ class Webhooks(Endpoint):
 class Webhook(Endpoint):
     """One address."""
 
+    @says(_("Show one address."))
     @reads(Permission.WEBHOOK_READ, WebhookOut)
     def get(self, call: Call, webhook_id: UUID) -> object:
-        """Show one address."""
         return endpoint(actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id)
 
+    @says(_("Change what is given and leave the rest."))
     @posts(Permission.WEBHOOK_MANAGE, WebhookChangeIn, WebhookOut, status=200)
     def post(self, call: Call, webhook_id: UUID) -> object:
-        """Change what is given and leave the rest."""
         return change_endpoint(
             actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, **call.body
         )
 
+    @says(_("Remove an address and its secrets; its delivery log stays."))
     @deletes(Permission.WEBHOOK_MANAGE)
     def delete(self, call: Call, webhook_id: UUID) -> None:
-        """Remove an address and its secrets; its delivery log stays."""
         remove_endpoint(
             actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, now=call.now
         )
@@ -103,9 +103,9 @@ class Webhook(Endpoint):
 class WebhookSecret(Endpoint):
     """The secret of one address."""
 
+    @says(_("Make a new secret, in this answer only; the one before signs too for a day."))
     @posts(Permission.WEBHOOK_MANAGE, Strict, NewWebhookOut, status=200)
     def post(self, call: Call, webhook_id: UUID) -> object:
-        """Make a new secret, in this answer only; the one before signs too for a day."""
         changed, secret = rotate_secret(
             actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, now=call.now
         )
@@ -116,9 +116,9 @@ class WebhookSecret(Endpoint):
 class WebhookEnable(Endpoint):
     """Begin to deliver."""
 
+    @says(_("Enable an address; what it missed is delivered only when asked for."))
     @posts(Permission.WEBHOOK_MANAGE, Strict, WebhookOut, status=200)
     def post(self, call: Call, webhook_id: UUID) -> object:
-        """Enable an address; what it missed is delivered only when asked for."""
         return switch_endpoint(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -131,9 +131,9 @@ class WebhookEnable(Endpoint):
 class WebhookDisable(Endpoint):
     """Stop delivering."""
 
+    @says(_("Disable an address; what waits for it counts as failed."))
     @posts(Permission.WEBHOOK_MANAGE, Strict, WebhookOut, status=200)
     def post(self, call: Call, webhook_id: UUID) -> object:
-        """Disable an address; what waits for it counts as failed."""
         return switch_endpoint(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -160,9 +160,9 @@ class DeliveryOut(serializers.Serializer):  # type: ignore[type-arg]
 class WebhookTest(Endpoint):
     """A test message."""
 
+    @says(_("Send a message of type webhook.tested."))
     @posts(Permission.WEBHOOK_MANAGE, Strict, DeliveryOut)
     def post(self, call: Call, webhook_id: UUID) -> object:
-        """Send a message of type webhook.tested."""
         return send_test(
             actor=call.actor, tenant_id=call.tenant_id, endpoint_id=webhook_id, now=call.now
         )
@@ -179,9 +179,9 @@ class ResentOut(serializers.Serializer):  # type: ignore[type-arg]
 class WebhookResend(Endpoint):
     """What failed or was missed."""
 
+    @says(_("Send again what failed since a time, and what was said while it was disabled."))
     @posts(Permission.WEBHOOK_MANAGE, ResendIn, ResentOut, status=200)
     def post(self, call: Call, webhook_id: UUID) -> object:
-        """Send again what failed since a time, and what was said while it was disabled."""
         messages = resend_since(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -203,9 +203,9 @@ class DeliveryQuery(PageQuery):
 class WebhookDeliveries(Endpoint):
     """The delivery log of one address."""
 
+    @says(_("List the deliveries, newest first."))
     @reads(Permission.WEBHOOK_READ, DeliveryOut, query=DeliveryQuery, page=True)
     def get(self, call: Call, webhook_id: UUID) -> object:
-        """List the deliveries, newest first."""
         return deliveries(
             actor=call.actor,
             tenant_id=call.tenant_id,
@@ -233,18 +233,18 @@ class DeliveryDetailOut(serializers.Serializer):  # type: ignore[type-arg]
 class WebhookDelivery(Endpoint):
     """One delivery."""
 
+    @says(_("Show what was sent and what came back, attempt by attempt."))
     @reads(Permission.WEBHOOK_READ, DeliveryDetailOut)
     def get(self, call: Call, delivery_id: UUID) -> object:
-        """Show what was sent and what came back, attempt by attempt."""
         return delivery(actor=call.actor, tenant_id=call.tenant_id, delivery_id=delivery_id)
 
 
 class WebhookDeliveryResend(Endpoint):
     """One delivery, once more."""
 
+    @says(_("Send again under the same webhook-id."))
     @posts(Permission.WEBHOOK_MANAGE, Strict, DeliveryOut, status=200)
     def post(self, call: Call, delivery_id: UUID) -> object:
-        """Send again under the same webhook-id."""
         return resend_delivery(
             actor=call.actor, tenant_id=call.tenant_id, delivery_id=delivery_id, now=call.now
         )
@@ -266,9 +266,9 @@ class NoticeOut(serializers.Serializer):  # type: ignore[type-arg]
 class Notices(Endpoint):
     """What the organisation was told."""
 
+    @says(_("List the notices, newest first."))
     @reads(Permission.NOTICE_READ, NoticeOut, query=NoticeQuery, page=True)
     def get(self, call: Call) -> object:
-        """List the notices, newest first."""
         return notices(
             actor=call.actor, tenant_id=call.tenant_id, kind=call.query["kind"], **call.page
         )
