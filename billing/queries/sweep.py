@@ -25,21 +25,24 @@ ORDER BY tenant.id
 """
 TO_INVOICE = """
 SELECT tenant.id FROM tenants_organisation tenant
-WHERE (EXISTS (
+WHERE tenant.id IN (
     -- An agreed amount is billed also where nothing was used.
-    SELECT FROM billing_contractterm term WHERE term.tenant_id = tenant.id
-        AND term.amount IS NOT NULL AND lower(term.in_force) < %(end)s
+    SELECT term.tenant_id FROM billing_contractterm term
+    WHERE term.amount IS NOT NULL AND lower(term.in_force) < %(end)s
         AND upper(term.in_force) > %(end)s::timestamptz - interval '62 days'
-) OR EXISTS (
-    SELECT FROM billing_billingperiod period
-    JOIN billing_usagebucket bucket ON bucket.period_id = period.id
-    WHERE period.tenant_id = tenant.id AND period.state = 'open' AND period.starts_at < %(end)s
-        AND bucket.hour < %(end)s
-) OR EXISTS (
+    UNION ALL
+    -- One bucket of a period is enough: nobody counts them all to know who used something.
+    SELECT period.tenant_id FROM billing_billingperiod period
+    CROSS JOIN LATERAL (
+        SELECT FROM billing_usagebucket bucket
+        WHERE bucket.period_id = period.id AND bucket.hour < %(end)s LIMIT 1
+    ) used
+    WHERE period.state = 'open' AND period.starts_at < %(end)s
+    UNION ALL
     -- An amount that was agreed to before the month's end needs no use beside it.
-    SELECT FROM billing_adjustment adjustment WHERE adjustment.tenant_id = tenant.id
-        AND adjustment.state = 'approved' AND adjustment.decided_at < %(end)s
-)) AND NOT EXISTS (
+    SELECT adjustment.tenant_id FROM billing_adjustment adjustment
+    WHERE adjustment.state = 'approved' AND adjustment.decided_at < %(end)s
+) AND NOT EXISTS (
     SELECT FROM billing_invoice invoice WHERE invoice.tenant_id = tenant.id
         AND invoice.period_end >= %(end)s
 )
