@@ -7,6 +7,7 @@ from billing.queries import invariants as of_billing
 from compute.queries import invariants as of_compute
 from tenants.audit import record
 from tenants.permissions import Actor, Permission, require
+from tenants.queries import invariants as of_tenants
 from tenants.queries.trail import audit_entries
 from tenants.scoping import operator_scope
 
@@ -38,14 +39,16 @@ class LastCheck:
 
 
 def check_everything(*, actor: Actor) -> tuple[RuleResult, ...]:
-    """Every rule of money and capacity with what breaks it, in one snapshot of the database."""
+    """Every rule of money, capacity and isolation with what breaks it, in one transaction."""
     require(actor, Permission.TENANT_READ_ALL)
     with operator_scope():
         money = {b.invariant: tuple(" ".join(row) for row in b.rows) for b in of_billing.breaches()}
         cards = {b.rule: b.subjects for b in of_compute.breaches()}
+        walls = {b.rule: b.subjects for b in of_tenants.breaches()}
         results = (
             *(RuleResult("billing", rule, money.get(rule, ())) for rule in of_billing.INVARIANTS),
             *(RuleResult("compute", rule, cards.get(rule, ())) for rule in of_compute.CHECKS),
+            *(RuleResult("tenants", rule, walls.get(rule, ())) for rule in of_tenants.CHECKS),
         )
         record(
             actor,

@@ -6,8 +6,10 @@ inside a reservation is a row for each reservation it drew on; tax is a row for 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 
 from billing.focus import services
 from billing.focus.commitments import Ledger, commitment_part, fee_row
@@ -47,16 +49,17 @@ def bill_rows(
     rates: Mapping[str, Rate],
     credits: Iterable[CreditFact] = (),
 ) -> Iterator[Row]:
-    """Every row of one bill; the lines are read once and not kept.
+    """Every row of one bill; the lines are read once and only those of one charge are kept.
 
-    Shape: ``draws`` says by charge which commitments covered use drew on, ``rates`` what those
-    commitments cost that this bill has no fee for.
+    Shape: the lines of a charge follow one another. ``draws`` says by charge which commitments
+    covered use drew on, ``rates`` what those commitments cost that this bill has no fee for.
     """
     ledger, taxes, total = Ledger(bill, rates), _Taxes(bill), NOTHING
-    for line in lines:
-        taxes.add(line)
-        total += line.net
-        yield from _line_rows(bill, line, draws.get(line.charge, ()), ledger)
+    for charge, together in groupby(lines, attrgetter("charge")):
+        for line, drawn in _divided(list(together), draws.get(charge, ())):
+            taxes.add(line)
+            total += line.net
+            yield from _line_rows(bill, line, drawn, ledger)
     yield from ledger.unused_rows()
     for row, amount in taxes.rows():
         total += amount
@@ -69,6 +72,24 @@ def bill_rows(
         raise DoesNotAddUp(f"{bill.number or 'The draft'}: {residue} of it stand in no row.")
     if residue:
         yield residue_row(bill, residue)
+
+
+def _divided(
+    lines: Sequence[LineFact], draws: Sequence[Draw]
+) -> Iterator[tuple[LineFact, Sequence[Draw]]]:
+    """Give each line of a charge, tier after tier, its part of what the charge drew; the last line
+    has whatever is left, so that nothing is drawn twice or lost.
+    """
+    left = [draw.quantity for draw in draws]
+    for line in lines:
+        room, drawn = line.quantity, []
+        for place, draw in enumerate(draws):
+            part = left[place] if line is lines[-1] else max(min(left[place], room), 0)
+            left[place] -= part
+            room -= part
+            if part:
+                drawn.append(replace(draw, quantity=part))
+        yield line, drawn
 
 
 def _line_rows(bill: Bill, line: LineFact, draws: Sequence[Draw], ledger: Ledger) -> Iterator[Row]:

@@ -18,8 +18,15 @@ from billing.focus.datasets import invoice_detail_rows
 from billing.focus.facts import Bill, LineFact, PeriodFact, Row
 from billing.focus.rows import bill_rows
 from billing.models import BillingPeriod, Invoice, InvoiceLine, LineKind
-from billing.queries.drafts import Draft, draft
-from billing.queries.focus_draws import draft_draws, invoice_draws, rates_of
+from billing.queries.drafts import draft
+from billing.queries.focus_draws import (
+    Draws,
+    draft_draws,
+    invoice_draws,
+    rates_of,
+    settled_so_far,
+)
+from billing.rating import ChargeKey
 from common.errors import DomainError
 from common.period import Period, month_of
 from tenants.models import Organisation, Project
@@ -34,7 +41,7 @@ class ExportBusy(DomainError):
     code = "export_busy"
     status = 503
     retryable = True
-    message = _("Invoices are being issued for this month. Try again in a minute.")
+    message = _("This month is being billed or counted just now. Try again in a minute.")
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class OpenUse:
 
     bill: Bill
     lines: tuple[RatedLine, ...]
-    draft: Draft
+    places: Mapping[ChargeKey, str]
+    draws: Draws
 
 
 @dataclass(frozen=True)
@@ -55,17 +63,17 @@ class MonthBills:
 
 
 def month_bills(*, tenant_id: UUID, month: Period, now: datetime) -> MonthBills:
-    """All bills of a month, none twice: an invoice that is issued meanwhile is seen as one.
+    """All bills of a month, none twice, and what was bought and used of commitments at one moment.
 
+    Its statements each see what was committed before them, so they are asked again when an invoice
+    or the use of a commitment came between them. Other use goes on coming in and is not waited for.
     Raises: ExportBusy.
     """
-    issued = _issued(tenant_id, month)
     for _try in range(TRIES):
-        open_use = _open_use(tenant_id, month, now)
-        meanwhile = _issued(tenant_id, month)
-        if [row.pk for row in meanwhile] == [row.pk for row in issued]:
-            return MonthBills(issued, open_use)
-        issued = meanwhile
+        before = settled_so_far(tenant_id)
+        bills = MonthBills(_issued(tenant_id, month), _open_use(tenant_id, month, now))
+        if settled_so_far(tenant_id) == before:
+            return bills
     raise ExportBusy
 
 
@@ -81,12 +89,10 @@ def cost_and_usage(*, tenant_id: UUID, month: Period, now: datetime) -> Iterator
 
 
 def _open_rows(tenant_id: UUID, open_use: OpenUse) -> Iterator[Row]:
-    places = {line.key: str(place) for place, line in enumerate(open_use.lines)}
-    draws = draft_draws(open_use.draft, places)
-    rates = rates_of(tenant_id, draws, open_use.lines)
+    rates = rates_of(tenant_id, open_use.draws, open_use.lines)
     projects = _projects(tenant_id, open_use.lines)
-    lines = (_draft_line(line, places[line.key], projects) for line in open_use.lines)
-    yield from bill_rows(open_use.bill, lines, draws=draws, rates=rates)
+    lines = (_draft_line(line, open_use.places[line.key], projects) for line in open_use.lines)
+    yield from bill_rows(open_use.bill, lines, draws=open_use.draws, rates=rates)
 
 
 def invoice_details(*, tenant_id: UUID, month: Period, now: datetime) -> Iterator[Row]:
@@ -213,7 +219,8 @@ def _open_use(tenant_id: UUID, month: Period, now: datetime) -> OpenUse | None:
         gross=sum((line.gross for line in lines), Decimal(0)),
         zone=settings.CENTRE_TIME_ZONE,
     )
-    return OpenUse(bill, lines, found)
+    places = {line.key: str(place) for place, line in enumerate(lines)}
+    return OpenUse(bill, lines, places, draft_draws(found, places))
 
 
 def _projects(tenant_id: UUID, lines: tuple[RatedLine, ...]) -> Mapping[UUID, tuple[str, str]]:

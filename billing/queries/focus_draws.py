@@ -16,6 +16,34 @@ from common.period import HOUR, Period
 
 Draws = Mapping[str, Sequence[Draw]]
 
+SETTLED = """
+SELECT (SELECT count(*) FROM billing_invoice WHERE tenant_id = %(tenant)s), (
+    SELECT sum(bucket.events)
+    FROM billing_billingperiod period
+    JOIN billing_usagebucket bucket ON bucket.period_id = period.id
+    JOIN billing_series series ON series.id = bucket.series_id AND series.meter = ANY(%(meters)s)
+    WHERE period.tenant_id = %(tenant)s AND period.state = %(open)s
+)
+"""
+
+
+def settled_so_far(tenant_id: UUID) -> tuple[object, ...]:
+    """The same as long as no invoice is issued and nothing of a commitment comes in.
+
+    Invoices and events are only ever added, so that their numbers never come back.
+    """
+    roles = (*with_role(Role.BUYS), *with_role(Role.DRAWS))
+    values: dict[str, list[str] | UUID | str] = {
+        "tenant": tenant_id,
+        "meters": [meter.meter for meter in roles],
+        "open": PeriodState.OPEN,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SETTLED, values)
+        (found,) = cursor.fetchall()
+    return tuple(found)
+
+
 INVOICE_DRAWS = """
 SELECT charge.id, series.dimensions ->> %(dimension)s, sum(bucket.quantity)::bigint,
     min(bucket.hour), max(bucket.hour)

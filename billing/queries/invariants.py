@@ -36,6 +36,15 @@ INVARIANTS: dict[str, str] = {
             OR (series.aggregation = 'sum' AND said.quantity IS DISTINCT FROM bucket.quantity)
             OR (series.aggregation = 'count' AND said.standing IS DISTINCT FROM bucket.quantity)
             """,
+    # Events carry no foreign keys: their partitions hold millions.
+    "each event is in a series and a period of its own tenant": """
+        SELECT event.key::text, event.series_id::text, event.period_id::text
+        FROM billing_usageevent event
+        LEFT JOIN billing_series series ON series.id = event.series_id
+        LEFT JOIN billing_billingperiod period ON period.id = event.period_id
+        WHERE series.tenant_id IS DISTINCT FROM event.tenant_id
+            OR (event.period_id IS NOT NULL
+                AND period.tenant_id IS DISTINCT FROM event.tenant_id)""",
     "a closed period's buckets are charged once each": """
         SELECT bucket.series_id::text, bucket.hour::text, count(segment.id)::text
         FROM billing_billingperiod period

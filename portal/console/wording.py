@@ -158,10 +158,18 @@ RULES: Mapping[str, Text] = {
     "no reservation is charged outside its activation": _(
         "No reservation is charged outside its activation"
     ),
+    "no row refers to another tenant's row": _("No row refers to another tenant's row"),
+    "a reference to a tenant's row carries the tenant": _(
+        "A reference to a tenant's row carries the tenant"
+    ),
+    "every tenant's table is behind its walls": _("Every tenant's table is behind its walls"),
     "each event has one key and each key one event": _(
         "Each usage event has one key and each key one event"
     ),
     "each event counts once in its bucket": _("Each usage event counts once in its hour"),
+    "each event is in a series and a period of its own tenant": _(
+        "Each usage event is in a series and a billing period of its own tenant"
+    ),
     "each ledger transaction sums to zero": _("Each ledger transaction sums to zero"),
     "each balance is the sum of its entries": _("Each balance is the sum of its entries"),
     "an account shows its ledger's wallet and receivable": _(
@@ -268,7 +276,11 @@ RULES: Mapping[str, Text] = {
     ),
 }
 
-AREAS: Mapping[str, Text] = {"billing": _("Money"), "compute": _("Capacity")}
+AREAS: Mapping[str, Text] = {
+    "billing": _("Money"),
+    "compute": _("Capacity"),
+    "tenants": _("Isolation"),
+}
 
 ACTORS: Mapping[str, Text] = {
     "member": _("Member"),

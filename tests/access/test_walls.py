@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, connections, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Model
 
 from common.ids import uuid7
@@ -44,16 +44,6 @@ def test_the_third_and_fourth_wall_stand_on_every_table() -> None:
 @pytest.mark.django_db
 def test_every_argued_gap_is_still_there() -> None:
     assert {fault.split(":")[0] for fault in faults(connection)} == set(OPEN_BY_DESIGN)
-
-
-@pytest.fixture
-def owner(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
-    """The owner's connection in a transaction that is never committed."""
-    with django_db_blocker.unblock():
-        with transaction.atomic(using="owner"):
-            yield connections["owner"]
-            transaction.set_rollback(True, using="owner")
-        connections["owner"].close()
 
 
 @pytest.mark.parametrize(
