@@ -1,6 +1,8 @@
 """The tests' database, with the sign-ins production has: an owner that is no superuser, and the
 application's own, which owns nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -41,20 +43,46 @@ def make_database(administrator: dict[str, Any], name: str) -> None:
     """An empty database that belongs to the owner; the roles are made where they are missing."""
     keys = ("host", "port", "user", "password")
     _administrator.update({key: administrator[key] for key in keys if administrator.get(key)})
-    identifier = sql.Identifier(name)
     with psycopg.connect(dbname="postgres", autocommit=True, **_administrator) as server:
         if server.execute("SHOW is_superuser").fetchone() != ("on",):
             pytest.exit("DATABASE_URL must name a superuser: the tests make production's roles.")
         server.execute("SELECT pg_advisory_lock(%s)", [ROLES_LOCK])
         server.execute(_MAKE_ROLES)
         server.execute("SELECT pg_advisory_unlock(%s)", [ROLES_LOCK])
+    _make_empty(name)
+    empty_queues_schema(name)
+
+
+def _make_empty(name: str) -> None:
+    identifier = sql.Identifier(name)
+    with psycopg.connect(dbname="postgres", autocommit=True, **_administrator) as server:
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
         server.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(
                 identifier, sql.Identifier(OWNER)
             )
         )
-    empty_queues_schema(name)
+
+
+@contextmanager
+def older_database(name: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """An empty database that the owner's connection goes to meanwhile; gives the administrator's
+    own connection, whose statements no trigger and no policy answers.
+    """
+    _make_empty(name)
+    owner = connections["owner"]
+    usual = owner.settings_dict["NAME"]
+    owner.close()
+    owner.settings_dict["NAME"] = name
+    try:
+        with psycopg.connect(dbname=name, autocommit=True, **_administrator) as server:
+            server.execute("SET session_replication_role = replica")
+            yield server
+    finally:
+        owner.close()
+        owner.settings_dict["NAME"] = usual
+        with psycopg.connect(dbname="postgres", autocommit=True, **_administrator) as server:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def empty_queues_schema(name: str) -> None:

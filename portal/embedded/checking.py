@@ -34,7 +34,7 @@ NO_TESTS = 5
 SIGN_IN = "portal_checked"
 # Markers whose tests need a program that a machine may lack.
 PROGRAMS = {"redis": "redis-server", "curl": "curl"}
-MARKERS_OF_FULL = ("slurm", "trace", "focus_validator", "crashes", "mutations")
+MARKERS_OF_FULL = ("slurm", "trace", "focus_validator", "crashes", "mutations", "older")
 
 
 @dataclass(frozen=True)

@@ -80,18 +80,51 @@ def pieces(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     return list(zip(cuts, cuts[1:], strict=False))
 
 
-class Line:
-    """What one invoice says of one running total: how much, for how much, in which hours."""
+# What stands booked of one portion of a running total: how much, its net and its tax.
+Part = tuple[int, Fraction, Fraction]
+UNBOOKED: Part = (0, Fraction(0), Fraction(0))
+COVERED = ("covered", Fraction(0))
 
-    def __init__(self, price: Facts, rate: Fraction, look: tuple, *, late: bool) -> None:
+
+def portions(price: Facts, quantity: int) -> list[tuple[str, Fraction, int, Fraction]]:
+    """A month's quantity by the price's model: name, unit price, quantity and exact net."""
+    if quantity < 0:
+        return [(name, unit, -q, -net) for name, unit, q, net in portions(price, -quantity)]
+    per, model = price["per"], price.get("model", "flat")
+    if model == "flat":
+        unit = Fraction(price["price"])
+        return [("flat", unit, quantity, unit * quantity / per)]
+    found, start = [], 0
+    for number, tier in enumerate(price["tiers"]):
+        unit, fee = Fraction(tier["price"]), Fraction(tier["fee"])
+        is_last = tier["up_to"] is None or quantity <= tier["up_to"]
+        if model == "volume" and not is_last:
+            continue
+        inside = quantity - start if is_last else tier["up_to"] - start
+        if fee and quantity:
+            found.append((f"fee {number}", fee, 0, fee))
+        name = model if model == "volume" else f"{model} {number}"
+        found.append((name, unit, inside, unit * inside / per))
+        start += inside
+        if is_last:
+            break
+    return found
+
+
+class Line:
+    """What one invoice says of one portion: how much, for how much, in which hours."""
+
+    def __init__(
+        self, price: Facts, rate: Fraction, look: tuple, hours: dict[datetime, int], *, late: bool
+    ) -> None:
         self.price, self.rate, self.look, self.late = price, rate, look, late
-        self.hours: dict[datetime, int] = defaultdict(int)
+        self.hours = hours
+        self.quantity = 0
         self.net = self.tax = Fraction(0)
         self.credited_net = self.credited_tax = Fraction(0)
         self.uses: list[list] = []  # [lot, amount still standing], in the order of payment
         self.restored = Fraction(0)
 
-    quantity = property(lambda self: sum(self.hours.values()))
     gross = property(lambda self: self.net + self.tax)
     starts = property(lambda self: min(self.hours))
     ends = property(lambda self: max(self.hours) + HOUR)
@@ -125,7 +158,11 @@ class Book:
         self.levels: dict[tuple, dict[str, dict[str, tuple[datetime, int]]]] = {}
         self.level_hours: dict[tuple, dict[datetime, int]] = defaultdict(lambda: defaultdict(int))
         self.counted: dict[tuple, list] = {}  # (id, meter) -> [series, instant, quantity]
-        self.running: dict[tuple, list] = {}  # what invoices booked: [quantity, net, tax]
+        # What invoices booked: running totals by portion, true-ups, and the package they used.
+        self.running: dict[tuple, dict[tuple, Part]] = {}
+        self.lacked: dict[tuple, Fraction] = {}
+        self.package: Facts | None = None
+        self.adjustments: list[Facts] = []
         self.billed_until: datetime | None = None
         self.invoices: list[Invoice] = []
         self.wallet = self.owed = self.limit = self.unbilled = Fraction(0)
@@ -162,6 +199,7 @@ class Book:
             "owed": money(self.owed),
             "unbilled": money(self.unbilled),
             "credits": {lot["name"]: money(lot["left"]) for lot in self.lots},
+            "package": self.package and self._package_left(self.running),
             "assessed": self.told,
         }
 
@@ -267,10 +305,12 @@ class Book:
         local = (hour + self.zone).replace(day=1, hour=0)
         return local - self.zone
 
-    def _lines(self, until: datetime) -> tuple[list[Line], dict[tuple, list]]:
-        """The lines of what is open before an instant, and the running totals after them."""
+    def _lines(
+        self, until: datetime
+    ) -> tuple[list[Line], dict[tuple, dict], dict[tuple, Fraction]]:
+        """The lines of what is open before an instant, and all that is booked after them."""
         self._hold_levels()
-        found: dict[tuple, Line] = {}
+        found: dict[tuple, tuple[Facts, dict[datetime, int]]] = {}
         for series, hours in self.open.items():
             shown = self.facts["meters"][series[0]]["shown"]
             said = dict(series[1])
@@ -278,30 +318,164 @@ class Book:
             for hour, quantity in hours.items():
                 if hour >= until:
                     continue
-                price = self._price(series, hour)
+                price = self._agreed(self._price(series, hour), hour)
                 rate = self._rate(price, hour)
                 late = self.billed_until is not None and hour < hour_of(self.billed_until)
-                key = (price["id"], rate, look, self._month(hour))
-                line = found.setdefault((key, late), Line(price, rate, look, late=late))
-                line.hours[hour] += quantity
-        totals = dict(self.running)
-        for (key, _late), line in sorted(found.items(), key=lambda one: one[0][1]):
-            before = totals.get(key, [0, Fraction(0), Fraction(0)])
-            quantity = before[0] + line.quantity
-            unit = Fraction(line.price["price"]) / line.price["per"]
-            net = fen(unit * quantity)
-            tax = fen(net * line.rate)
-            line.net, line.tax = net - before[1], tax - before[2]
-            totals[key] = [quantity, net, tax]
-        lines = [line for line in found.values() if line.quantity or line.net]
-        return sorted(lines, key=self._place), totals
+                # A price that depends on how much is used counts all of it together.
+                seen = look if price.get("model", "flat") == "flat" else ()
+                key = (price["id"], rate, seen, self._month(hour))
+                _price, used = found.setdefault((key, late), (price, defaultdict(int)))
+                used[hour] += quantity
+        totals = {key: dict(parts) for key, parts in self.running.items()}
+        lines: list[Line] = []
+        # What is on time comes first, and what was used earlier: so packages are used up.
+        for (key, late), (price, used) in sorted(
+            found.items(), key=lambda one: (one[0][1], min(one[1][1]))
+        ):
+            covered = self._newly_covered(price, key[2], used, totals)
+            parts = totals.setdefault(key, {})
+            for part, change in self._changes(price, key[1], parts, sum(used.values()), covered):
+                line = Line(price, key[1], key[2], used, late=late)
+                line.quantity, line.net, line.tax = change
+                parts[part] = tuple(map(sum, zip(parts.get(part, UNBOOKED), change, strict=True)))
+                lines.append(line)
+        lacked = dict(self.lacked)
+        lines += self._true_ups(totals, lacked, until)
+        for said in self.adjustments:
+            lines.append(self._amount("adjustment", Fraction(said["net"]), said["tax"], until))
+            lines[-1].quantity = 1
+        return sorted(lines, key=self._place), totals, lacked
+
+    @staticmethod
+    def _changes(
+        price: Facts, rate: Fraction, before: dict[tuple, Part], added: int, covered: int
+    ) -> list[tuple[tuple, Part]]:
+        """How each portion changes when more joins the total; each net and tax is rounded."""
+        total = sum(quantity for quantity, _net, _tax in before.values()) + added
+        covered = min(before.get(COVERED, UNBOOKED)[0] + covered, max(total, 0))
+        after: dict[tuple, Part] = {COVERED: (covered, Fraction(0), Fraction(0))}
+        for name, unit, quantity, net in portions(price, total - covered):
+            after[name, unit] = (quantity, fen(net), fen(fen(net) * rate))
+        found = []
+        for part in {**before, **after}:
+            old, new = before.get(part, UNBOOKED), after.get(part, UNBOOKED)
+            if old != new:
+                found.append((part, (new[0] - old[0], new[1] - old[1], new[2] - old[2])))
+        return found
+
+    def _newly_covered(
+        self, price: Facts, look: tuple, used: dict[datetime, int], totals: dict[tuple, dict]
+    ) -> int:
+        """What the package covers of new use of its meter that has a price."""
+        package = self.package
+        if package is None or price["meter"] != package["meter"] or not Fraction(price["price"]):
+            return 0
+        if not package["match"].items() <= dict(look).items():
+            return 0
+        return max(min(self._package_left(totals), sum(used.values())), 0)
+
+    def _package_left(self, totals: dict[tuple, dict]) -> int:
+        assert self.package is not None
+        used = (parts.get(COVERED, UNBOOKED)[0] for parts in totals.values())
+        return self.package["quantity"] - sum(used)
+
+    # What was agreed.
+
+    def _agreed(self, price: Facts, hour: datetime) -> Facts:
+        """The list's price, or what the one term that is most precise about it makes of it."""
+        terms = [
+            (place, term)
+            for place, term in enumerate(self.facts.get("contract", []))
+            if term["kind"] in ("discount", "price")
+            and when(term["from"]) <= hour < when(term["to"])
+            and term["sku"] in ("", price["sku"])
+        ]
+        if not terms:
+            return price
+        place, term = min(terms, key=lambda one: (not one[1]["sku"], one[1]["kind"] != "price"))
+        changed = {**price, "id": f"{price['id']} by {place}"}
+        if term["kind"] == "price":
+            return {**changed, "price": term["price"], "per": term["per"], "model": "flat"}
+        tiers = [
+            {**tier, "price": self._less(tier["price"], term), "fee": self._less(tier["fee"], term)}
+            for tier in price.get("tiers", [])
+        ]
+        return {**changed, "price": self._less(price["price"], term), "tiers": tiers}
+
+    @staticmethod
+    def _less(amount: str, term: Facts) -> Fraction:
+        """Less by so many per cent, to the fifteen decimals that a price has."""
+        exact = Fraction(amount) * (100 - Fraction(term["percent"])) / 100
+        return Fraction(int(exact * 10**15 + Fraction(1, 2)), 10**15)
+
+    def _true_ups(
+        self, totals: dict[tuple, dict], lacked: dict[tuple, Fraction], until: datetime
+    ) -> list[Line]:
+        """What agreed amounts lack of months that are over, less what was booked for them."""
+        spent: dict[tuple, Fraction] = defaultdict(Fraction)
+        for key, parts in totals.items():
+            spent[key[3]] += sum((net for _quantity, net, _tax in parts.values()), Fraction(0))
+        topped: dict[tuple, Fraction] = defaultdict(Fraction)
+        lines = []
+        spends = [one for one in self.facts.get("contract", []) if "interval" in one]
+        for term in sorted(spends, key=lambda one: one["interval"] == "term"):
+            for start, months, ends, due in self._intervals(term):
+                if ends > until:
+                    continue
+                reached = sum((spent[month] for month in months), Fraction(0))
+                if term["interval"] == "term":
+                    reached += sum((topped[month] for month in months), Fraction(0))
+                lacking = max(due - reached, Fraction(0))
+                if term["interval"] == "month":
+                    topped[months[0]] += lacking
+                key = (term["kind"], term["interval"], start)
+                difference = lacking - lacked.get(key, Fraction(0))
+                if difference:
+                    lacked[key] = lacking
+                    sku = f"contract.{term['kind']}"
+                    lines.append(self._amount(sku, difference, term["tax"], start))
+        return lines
+
+    def _intervals(self, term: Facts) -> list[tuple[datetime, list[tuple], datetime, Fraction]]:
+        """Each month of a term, one that it holds in part in proportion; or the term as one."""
+        first, last = when(term["from"]), when(term["to"])
+        found = []
+        at = first
+        while at < last:
+            begins = self._month_start(at)
+            ends = self._month_start(begins + 32 * DAY)
+            held = min(ends, last) - at
+            due = fen(Fraction(term["amount"]) * seconds(held) / seconds(ends - begins))
+            found.append((at, [self._month(at)], ends, due))
+            at = ends
+        if term["interval"] == "month":
+            return found
+        months = [month for _at, one, _ends, _due in found for month in one]
+        return [(first, months, found[-1][2], Fraction(term["amount"]))]
+
+    def _amount(self, sku: str, net: Fraction, tax: str, at: datetime) -> Line:
+        """A line of an amount and not of a quantity."""
+        price = {"sku": sku, "meter": "", "tax": tax}
+        line = Line(price, self._rate(price, at), (), {hour_of(at): 0}, late=False)
+        line.net, line.tax = net, fen(net * line.rate)
+        return line
+
+    def package_bought(self, said: Facts, at: datetime) -> None:
+        """Paid from the wallet at once; what it holds is taken off use before that is priced."""
+        assert self.package is None, "one package a story"
+        self.package = said
+        net = Fraction(said["price"])
+        self.wallet -= net + fen(net * self._rate({"tax": said["tax"]}, at))
+
+    def adjustment(self, said: Facts, _at: datetime) -> None:
+        self.adjustments.append(said)
 
     @staticmethod
     def _place(line: Line) -> tuple:
         return (line.late, line.price["meter"], line.price["sku"], line.look, line.starts)
 
     def _draft_gross(self, until: datetime) -> Fraction:
-        lines, _totals = self._lines(until)
+        lines, _totals, _lacked = self._lines(until)
         return max(sum((line.gross for line in lines), Fraction(0)), Fraction(0))
 
     def accrued(self, _said: Facts, at: datetime) -> None:
@@ -311,7 +485,8 @@ class Book:
 
     def invoice(self, said: Facts, at: datetime) -> None:
         until = when(said["until"])
-        lines, self.running = self._lines(until)
+        lines, self.running, self.lacked = self._lines(until)
+        self.adjustments = []
         for hours in self.open.values():
             for hour in [one for one in hours if one < until]:
                 del hours[hour]
@@ -410,7 +585,7 @@ class Book:
             for hour, quantity in line.hours.items()
             if when(lot["from"]) <= hour and (ends is None or hour < ends)
         )
-        return Fraction(max(inside, 0), line.quantity)
+        return Fraction(max(inside, 0), sum(line.hours.values()))
 
     def refund(self, said: Facts, _at: datetime) -> None:
         """Money of an invoice's lines is given back: all that is left, or a net part of one."""

@@ -8,13 +8,18 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+from billing.commands import contracts
 from billing.commands.accrual import accrue
+from billing.commands.adjustments import propose_adjustment
 from billing.commands.arrears import reassess
+from billing.commands.contracts import TermLine
 from billing.commands.corrections import correct_usage
+from billing.commands.credit_lots import LotTerms, PackageTerms, grant_package
 from billing.commands.credit_notes import issue_credit_note
 from billing.commands.wallet import set_credit_limit
 from billing.corrections import Correction
 from billing.models import Account, CreditLot, Invoice, InvoiceLine, TaxRate
+from billing.pricing import Tier
 from billing.queries.dues import with_due
 from billing.queries.price_faults import PriceLine
 from billing.usage import UsageEvent
@@ -25,6 +30,7 @@ from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.arrears_stage import install_tiers
 from tests.billing.shorthand import ingest, issue, pay_in
+from tests.billing.test_price_drafts import ANNA, BORIS
 from tests.factories import billing as make
 from tests.factories import compute
 from tests.factories import credits as give
@@ -43,11 +49,14 @@ class Product:
         self.sent: list[UsageEvent] = []
         self.assessed_as: list[Facts] = []
         self.lots: dict[str, UUID] = {}
+        self.package: UUID | None = None
         with operator_scope():
             load_chips(actor=SYSTEM, facts=compute.seed())
         install_tiers()
         self._publish()
         self.tenant: Organisation = give.verified(code)
+        if "contract" in facts:
+            self._agree(facts["contract"])
 
     def _publish(self) -> None:
         with operator_scope():
@@ -69,6 +78,24 @@ class Product:
                 ids = dict(version.prices.values_list("sku", "pk"))
             self.prices |= {price["id"]: ids[price["sku"]] for price in one["prices"]}
 
+    def _agree(self, terms: Iterable[Facts]) -> None:
+        lines = [_term_line(term) for term in terms]
+        ids = {"actor": ANNA, "tenant_id": self.tenant.pk}
+        with operator_scope():
+            contract = contracts.draft_contract(
+                **ids,
+                number="HT-1",
+                title="Frame agreement",
+                starts_at=min(line.starts_at for line in lines),
+                ends_at=max(line.ends_at for line in lines),
+                now=make.MONTH_START,
+            )
+            for line in lines:
+                contracts.add_term(**ids, contract_id=contract.pk, term=line)
+            contracts.activate_contract(
+                **{**ids, "actor": BORIS}, contract_id=contract.pk, now=make.MONTH_START
+            )
+
     def live(self) -> Facts:
         """Everything happens, in its order; gives what the product says in the end."""
         happenings = self.facts["happenings"]
@@ -85,6 +112,8 @@ class Product:
 
     def _send(self, events: list[UsageEvent], now: datetime) -> None:
         """Shuffled, some of it twice, with some that was sent long before."""
+        # Only what may still be sent again: the product refuses what is weeks old.
+        self.sent = [event for event in self.sent if (now - event.at).days < 30]
         again = self.chance.sample(events, len(events) // 3)
         again += self.chance.sample(self.sent, min(3, len(self.sent)))
         batch = [*events, *again]
@@ -92,8 +121,7 @@ class Product:
         told = [status for _id, status, _code in ingest(self.tenant, *batch, now=now)]
         assert told.count("accepted") == len(events), told
         assert set(told) <= {"accepted", "duplicate"}
-        # Only what may still be sent again: the product refuses what is weeks old.
-        self.sent = [event for event in [*self.sent, *events] if (now - event.at).days < 30]
+        self.sent += events
 
     def _events(self, said: Facts) -> Iterable[UsageEvent]:
         if said["what"] == "cards":
@@ -182,9 +210,42 @@ class Product:
         )
         self.lots[said["name"]] = lot.pk
 
+    def package_bought(self, said: Facts, now: datetime) -> None:
+        package = PackageTerms(
+            meter=said["meter"],
+            quantity=said["quantity"],
+            match=said["match"],
+            price_net=Decimal(said["price"]),
+            tax_code=said["tax"],
+        )
+        terms = LotTerms(title="Cards", effective_at=now, expires_on=None)
+        with tenant_scope(self.tenant.pk):
+            lot = grant_package(
+                actor=SYSTEM,
+                tenant_id=self.tenant.pk,
+                package=package,
+                terms=terms,
+                key="cards",
+                now=now,
+            )
+        self.package = lot.pk
+
+    def adjustment(self, said: Facts, now: datetime) -> None:
+        with operator_scope():
+            propose_adjustment(
+                actor=SYSTEM,
+                tenant_id=self.tenant.pk,
+                net=Decimal(said["net"]),
+                tax_code=said["tax"],
+                title_en="Adjustment",
+                title_zh="调整",
+                reason="agreed by telephone",
+                now=now,
+            )
+
     def refund(self, said: Facts, now: datetime) -> None:
         with operator_scope():
-            invoice = Invoice.objects.filter(tenant=self.tenant).order_by("sequence")[
+            invoice = Invoice.objects.filter(tenant=self.tenant).order_by("year", "sequence")[
                 said["invoice"]
             ]
             wanted: dict[int, Decimal] | None = None
@@ -222,7 +283,9 @@ class Product:
 
     def _tell(self) -> Facts:
         with operator_scope():
-            invoices = with_due(Invoice.objects.filter(tenant=self.tenant)).order_by("sequence")
+            invoices = with_due(Invoice.objects.filter(tenant=self.tenant)).order_by(
+                "year", "sequence"
+            )
             account = Account.objects.get(tenant=self.tenant)
             lots = dict(CreditLot.objects.values_list("pk", "remaining"))
             return {
@@ -240,6 +303,7 @@ class Product:
                 "owed": f"{account.receivable:.2f}",
                 "unbilled": f"{account.unbilled:.2f}",
                 "credits": {name: f"{lots[pk]:.2f}" for name, pk in self.lots.items()},
+                "package": None if self.package is None else int(lots[self.package]),
                 "assessed": self.assessed_as,
             }
 
@@ -258,4 +322,32 @@ def _price_line(said: Mapping[str, Any]) -> PriceLine:
         unit_quantity=said["per"],
         tax_code=said["tax"],
         match=said["match"],
+        model=said.get("model", "flat"),
+        tiers=tuple(
+            Tier(tier["up_to"], Decimal(tier["price"]), Decimal(tier["fee"]))
+            for tier in said.get("tiers", ())
+        ),
+    )
+
+
+def _term_line(said: Facts) -> TermLine:
+    per = said.get("per")
+    amounts = {
+        ours: Decimal(said[theirs]) if theirs in said else None
+        for ours, theirs in (
+            ("discount_percent", "percent"),
+            ("unit_price", "price"),
+            ("amount", "amount"),
+        )
+    }
+    return TermLine(
+        kind=said["kind"],
+        starts_at=datetime.fromisoformat(said["from"]),
+        ends_at=datetime.fromisoformat(said["to"]),
+        sku=said.get("sku", ""),
+        model="flat" if per else "",
+        unit_quantity=per,
+        interval=said.get("interval", ""),
+        tax_code=said.get("tax", ""),
+        **amounts,
     )

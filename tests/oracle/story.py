@@ -365,6 +365,86 @@ def _end() -> Iterator[Facts]:
     yield happens("refund", MONTH_END + 7 * DAY, invoice=1, net=None)
 
 
+# A month under contract.
+
+# The centre's December ends here, and the contract with it.
+AGREED_END = datetime(2026, 12, 31, 16, tzinfo=UTC)
+
+
+def tiered(model: str, *tiers: tuple[int | None, str, str]) -> Facts:
+    said = [{"up_to": up_to, "price": amount, "fee": fee} for up_to, amount, fee in tiers]
+    return {"model": model, "tiers": said}
+
+
+def agreed() -> Facts:
+    """Tiered prices, a contract with every kind of term, a package bought and two adjustments."""
+    said = facts([*_agreed_beginning(), *_agreed_use(), *_agreed_end()])
+    out = tiered(
+        "graduated", (300_000, "4.00", "0"), (600_000, "3.10", "1.50"), (None, "2.45", "0")
+    )
+    into = tiered(
+        "volume", (5_000_000, "1.00", "2.00"), (9_000_000, "0.85", "0"), (None, "0.8", "0")
+    )
+    prices = [
+        price("card.910b3", CARDS, "3.60", 3600, chip=DOMESTIC, service_class="on_demand"),
+        price("card.h20", CARDS, "7.50", 3600, chip=OTHER, service_class="on_demand"),
+        {**price("tokens.in", TOKENS_IN, "1.00", 1_000_000), **into},
+        {**price("tokens.out", TOKENS_OUT, "4.00", 1_000_000), **out},
+    ]
+    return {**said, "lists": [price_list(LONG_AGO, prices)], "contract": list(_terms())}
+
+
+def _terms() -> Iterator[Facts]:
+    """From the middle of November on, and an amount for both months together."""
+    whole = {"from": MONTH_START.isoformat(), "to": AGREED_END.isoformat()}
+    late = {**whole, "from": PRICES_CHANGE.isoformat()}
+    yield {**late, "kind": "discount", "sku": "tokens.out", "percent": "12.5"}
+    yield {**late, "kind": "discount", "sku": "", "percent": "3.333"}
+    yield {**late, "kind": "price", "sku": "card.h20", "price": "5.55", "per": 3600}
+    yield {**late, "kind": "minimum", "amount": "900.00", "interval": "month", "tax": "it"}
+    yield {**whole, "kind": "commitment", "amount": "2000.00", "interval": "term", "tax": "it"}
+
+
+def _agreed_beginning() -> Iterator[Facts]:
+    start = MONTH_START + HOUR
+    yield paid_in(start, "1500.00")
+    yield happens(
+        "package bought",
+        start + timedelta(minutes=1),
+        meter=CARDS,
+        match={"chip": DOMESTIC},
+        quantity=20 * 3600 + 1,
+        price="61.11",
+        tax="it",
+    )
+    yield happens("adjustment", CUT - DAY, net="-12.34", tax="it")
+    yield happens("adjustment", MONTH_END - DAY, net="7.77", tax="lease")
+
+
+def _agreed_use() -> Iterator[Facts]:
+    for day in range(1, 29, 4):
+        start = MONTH_START + day * DAY + timedelta(minutes=17, seconds=41)
+        yield job(f"job-{day}", start, timedelta(hours=3, minutes=23, seconds=7))
+        yield job(f"other-{day}", start + 6 * HOUR, timedelta(minutes=50, seconds=1), chip=OTHER)
+    yield from _calls((at, a, b) for at, a, b in stand_in(300) if at < MONTH_END - 2 * DAY)
+    yield job("told-late", CUT - DAY, timedelta(hours=2), told=CUT + DAY)
+    yield correction(CUT + 3 * DAY, "call-10", TOKENS_IN, 17)
+
+
+def _agreed_end() -> Iterator[Facts]:
+    """Invoices in mid-month and at both ends, and use of both months that is told after them."""
+    yield invoice(CUT)
+    yield happens("accrued", CUT + 5 * DAY)
+    yield invoice(MONTH_END)
+    yield call("november", MONTH_END - DAY, 900_001, 90_000, told=MONTH_END + DAY)
+    yield job("november-job", MONTH_END - DAY, timedelta(hours=1), told=MONTH_END + DAY)
+    yield job("december", MONTH_END + 3 * DAY, timedelta(hours=4, seconds=1), chip=OTHER)
+    yield call("december-call", MONTH_END + 4 * DAY, 6_000_000, 700_000)
+    yield invoice(AGREED_END)
+    yield job("last", AGREED_END - DAY, timedelta(hours=2), chip=OTHER, told=AGREED_END + DAY)
+    yield invoice(AGREED_END + 2 * DAY)
+
+
 # Arrears.
 
 STATES = ("normal", "warning", "urgent", "grace", "retention", "released")

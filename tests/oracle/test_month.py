@@ -66,6 +66,29 @@ def test_a_month_of_mixed_use_comes_to_the_oracles_money() -> None:
 
 
 @pytest.mark.django_db
+def test_a_month_under_contract_comes_to_the_oracles_money() -> None:
+    found = agree(story.agreed())
+    first, second, third, last = (one["lines"] for one in found["invoices"])
+    # Nothing that was agreed is left out: what is compared is there. Hours of the package cost
+    # nothing, and a tier that is entered in the second half prices the first half anew.
+    assert found["package"] == 0
+    assert ["adjustment", False, 1, "-12.34", "-0.74"] in first
+    assert ["card.910b3", False, 48_748, "0.00", "0.00"] in first
+    assert ["card.910b3", False, 11_066, "0.00", "0.00"] in second
+    assert [line[2] for line in second if line[:2] == ["tokens.in", False]] == [
+        -1_288_507,
+        0,
+        5_609_248,
+    ]
+    assert ["contract.minimum", False, 0, "378.79", "22.73"] in second
+    # Use of November that is told late lowers what November lacked.
+    assert ["contract.minimum", False, 0, "-5.83", "-0.35"] in third
+    assert ["contract.commitment", False, 0, "650.00", "39.00"] in third
+    assert [line[0] for line in last] == ["card.h20", "contract.minimum"]
+    assert found["invoices"][-1]["net"] == "0.00"
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("state", story.STATES)
 def test_a_tenant_in_each_state_of_arrears_owes_what_the_oracle_says(state: str) -> None:
     found = agree(story.in_arrears(state))
