@@ -37,7 +37,7 @@ EMPTY = [("", "—")]
 class ContractForm(forms.Form):
     """A new contract."""
 
-    number = forms.CharField(label=gettext_lazy("Number"), max_length=40)
+    number = forms.CharField(label=gettext_lazy("Contract number"), max_length=40)
     title = forms.CharField(label=gettext_lazy("Title"), max_length=150)
     starts_at = CentreInstantField(label=gettext_lazy("From"))
     ends_at = CentreInstantField(label=gettext_lazy("To"))
@@ -80,7 +80,7 @@ class TermForm(forms.Form):
         label=gettext_lazy("Agreed amount in CNY"), max_digits=17, decimal_places=2, required=False
     )
     interval = forms.ChoiceField(
-        label=gettext_lazy("Counted"),
+        label=gettext_lazy("Reached in"),
         required=False,
         choices=[*EMPTY, *TERM_INTERVALS.items()],
     )

@@ -76,7 +76,7 @@ PRICE_PARTS: Mapping[str, Text] = {
     "match": _("Applies to"),
     "model": _("Price model"),
     "unit_quantity": _("Unit"),
-    "tiers": _("Tiers"),
+    "tiers": _("Price tiers"),
     "tax_code": _("Tax code"),
 }
 

@@ -105,3 +105,12 @@ def test_usage_by_project_names_even_a_project_that_was_archived(alice: Console)
     page = alice.client().get(alice.path("usage/?by=project&days=7")).content.decode()
     legend = page[page.index("<figure") : page.index("</figure>")]
     assert "火星" in legend
+
+
+def test_an_invoice_names_its_two_parties_in_chinese(alice: Console) -> None:
+    with operator_scope():
+        invoice = Invoice.objects.get(tenant_id=alice.id)
+    page = alice.client(language="zh-hans").get(alice.path(f"invoices/{invoice.pk}/"))
+    told = page.content.decode()
+    assert f"<dt>出账方</dt><dd>{invoice.seller_name}</dd>" in told
+    assert f"<dt>客户</dt><dd>{invoice.buyer_name}</dd>" in told

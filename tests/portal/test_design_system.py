@@ -73,6 +73,14 @@ def test_every_open_menu_table_and_dialog_is_fit_to_be_seen(
         assert not opened.page.locator("dialog#stop").is_visible()
 
 
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_apis_page_is_no_wider_than_a_telephone(
+    site: str, browser: Browser, language: str
+) -> None:
+    with seen(browser, Way("light", 390, language), site) as context:
+        assert watched(context, f"{site}/docs/api/").at_a_glance() == []
+
+
 @pytest.mark.parametrize("way", [WAYS[0], WAYS[-1]], ids=str)
 def test_every_page_of_trouble_is_fit_to_be_seen(site: str, browser: Browser, way: Way) -> None:
     for status in TROUBLE:

@@ -236,9 +236,17 @@ def test_a_contract_is_drafted_agreed_and_ended_on_its_pages() -> None:
     assert "Let this contract count?" in asked
     assert "Bring into force" in asked
     told = second.get(one, headers={"accept-language": "zh-hans"}).content.decode()
-    assert ">生效</button>" in told.replace("</svg>", ">")
+    for word in ("生效", "适用于", "达成周期", "价格阶梯"):
+        assert word in told, word
+    assert "计量值" not in told
+    assert "等级" not in told
+    told = second.get(page, headers={"accept-language": "zh-hans"}).content.decode()
+    assert "合同编号" in told
+    assert "账单号" not in told
     assert "Let this contract count?" not in browser.get(one).content.decode()
     assert second.post(f"{one}activate/", {"idem": "five"}).status_code == 302
+    told = second.get(one, headers={"accept-language": "zh-hans"}).content.decode()
+    assert ">生效中<" in told
     assert "15" in browser.get(one).content.decode()
     assert browser.post(one, {**term, "idem": "six"}).status_code == 409
     assert browser.post(f"{one}end/", {"end_at": hour(1), "idem": "seven"}).status_code == 302
