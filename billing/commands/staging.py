@@ -1,4 +1,4 @@
-"""The ingest statement: keys, events and buckets in one round trip, each in key order."""
+"""The ingest statements: keys, which say what is new, then its events and buckets in key order."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -63,41 +63,38 @@ def series_ids(tenant_id: UUID, wanted: Iterable[SeriesKey]) -> dict[UUID, int]:
     return found
 
 
-COUNT = """
-WITH staged AS MATERIALIZED ({staged}),
-period AS (
-    SELECT * FROM unnest(%(period)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-        AS period (id, starts_at, ends_at)
-),
-fresh AS (
+KEEP_KEYS = """
+WITH fresh AS (
     INSERT INTO billing_eventkey (key, tenant_id, payload, at)
-    SELECT key, %(tenant)s, payload, at FROM staged ORDER BY key
+    SELECT key, %(tenant)s, payload, at FROM ({staged}) staged ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING key
-),
-counted AS MATERIALIZED (
+)
+SELECT place FROM ({staged}) staged WHERE key NOT IN (SELECT key FROM fresh)
+"""
+# Not materialised: each of its two readers reads the stage by itself, which is cheaper than a copy.
+COUNT = """
+WITH counted AS NOT MATERIALIZED (
     -- An hour whose own period is closed is counted in the oldest open one.
-    SELECT staged.*, date_bin('1 hour', at, 'epoch') AS hour,
-        coalesce(period.id, %(oldest)s) AS period_id
-    FROM staged JOIN fresh USING (key)
-    LEFT JOIN period ON date_bin('1 hour', at, 'epoch') >= period.starts_at
-        AND date_bin('1 hour', at, 'epoch') < period.ends_at
+    SELECT fresh.*, coalesce(period.id, %(oldest)s) AS period_id
+    FROM (
+        SELECT *, date_bin('1 hour', at, 'epoch') AS hour FROM ({staged}) staged
+        WHERE place <> ALL(%(known)s)
+    ) fresh
+    LEFT JOIN unnest(%(period)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+        AS period (id, starts_at, ends_at) ON hour >= period.starts_at AND hour < period.ends_at
 ),
 kept AS (
     INSERT INTO billing_usageevent
         (key, tenant_id, series_id, period_id, at, quantity, source, event_id, subject)
     SELECT key, %(tenant)s, series_id, period_id, at, quantity, source, event_id, subject
     FROM counted
-),
-bucketed AS (
-    INSERT INTO billing_usagebucket AS bucket
-        (series_id, hour, period_id, tenant_id, quantity, events)
-    SELECT series_id, hour, period_id, %(tenant)s, {amount}, count(*)
-    FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-    ON CONFLICT (series_id, hour, period_id) DO UPDATE
-        SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
 )
-SELECT place FROM staged WHERE key NOT IN (SELECT key FROM fresh)
+INSERT INTO billing_usagebucket AS bucket (series_id, hour, period_id, tenant_id, quantity, events)
+SELECT series_id, hour, period_id, %(tenant)s, {amount}, count(*)
+FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+ON CONFLICT (series_id, hour, period_id) DO UPDATE
+    SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
 """
 # One look-up by key for each, as no plan that a guess about the stage could lead to.
 CLASHES = """
@@ -170,8 +167,10 @@ def count(
             values |= _arrays(rows, numbers)
         else:
             _stage(cursor, rows, numbers)
-        cursor.execute(COUNT.format(staged=staged, amount=amount), values)
-        places = [place for (place,) in cursor.fetchall()]
+        cursor.execute(KEEP_KEYS.format(staged=staged), values)
+        values["known"] = places = [place for (place,) in cursor.fetchall()]
+        if len(places) < len(rows):
+            cursor.execute(COUNT.format(staged=staged, amount=amount), values)
         if not places:
             return NONE_KNOWN
         # A statement of its own: what a concurrent batch committed while ours waited for its
