@@ -69,6 +69,8 @@ def series_ids(tenant_id: UUID, wanted: Mapping[int, SeriesKey]) -> dict[int, in
     return {place: found[series.key] for place, series in wanted.items()}
 
 
+# All of the stage's, or none where one of them is known.
+KEEP_ALL_KEYS = "SELECT billing_keep_new_keys(%(tenant)s)"
 KEEP_KEYS = """
 WITH fresh AS (
     INSERT INTO billing_eventkey (key, tenant_id, payload, at)
@@ -128,13 +130,22 @@ GRANT ALL ON billing_stage TO acp_app, acp_operator;
 """
 
 
-COPY = """COPY billing_stage
-    (key, payload, series_id, at, quantity, place, source, event_id, subject)
-    FROM STDIN (FORMAT binary)"""
-# The columns of one length, and the length of the first of the others.
+# Source: PostgreSQL manual, COPY, "Binary Format".
+COPY = """
+COPY billing_stage (key, payload, series_id, at, quantity, place, source, event_id, subject)
+FROM STDIN (FORMAT binary)
+"""
+COPY_BEGINS = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_ENDS = b"\xff\xff"
+COPY_PART_ROWS = 1_000
 _FIXED = Struct("!h i16s i16s iq iq iq ii i")
 _LENGTH = Struct("!i")
+# Instants are sent in microseconds since 2000.
 _UNTIL_2000 = 946_684_800_000_000
+
+
+# What a statement takes, by name.
+Values = dict[str, UUID | int | list[object]]
 
 
 class Known(NamedTuple):
@@ -147,7 +158,7 @@ class Known(NamedTuple):
 NONE_KNOWN = Known((), ())
 
 
-def placing(periods: Sequence[OpenPeriod]) -> dict[str, UUID | int | list[object]]:
+def placing(periods: Sequence[OpenPeriod]) -> Values:
     """The open periods as a statement takes them, to find each hour's own."""
     return {
         "oldest": periods[0].id,
@@ -169,7 +180,7 @@ def count(
     Shape: ``periods`` are the open ones, in order, as ``open_periods`` has locked them; ``others``
     are the series that do not simply add up quantities.
     """
-    values: dict[str, UUID | int | list[object]] = {"tenant": tenant_id, **placing(periods)}
+    values: Values = {"tenant": tenant_id, **placing(periods)}
     if others:
         additive = Aggregation.COUNT
         values["counts"] = [one.id for one in others.values() if one.aggregation is additive]
@@ -182,8 +193,8 @@ def count(
             values |= _arrays(rows, numbers)
         else:
             _stage(cursor, rows, numbers)
-        cursor.execute(KEEP_KEYS.format(staged=staged), values)
-        values["known"] = places = [place for (place,) in cursor.fetchall()]
+        places = _keep_keys(cursor, staged, values)
+        values["known"] = [*places]
         if len(places) < len(rows):
             cursor.execute(COUNT.format(staged=staged, amount=amount), values)
         if not places:
@@ -193,6 +204,16 @@ def count(
         cursor.execute(CLASHES.format(staged=staged), values)
         clashes = {place for (place,) in cursor.fetchall()}
         return Known(places, clashes)
+
+
+def _keep_keys(cursor: CursorWrapper, staged: str, values: Values) -> Sequence[int]:
+    """Keep the keys that are new; gives the places of those known before."""
+    if staged == FROM_TABLE:
+        cursor.execute(KEEP_ALL_KEYS, values)
+        if cursor.fetchone() == (True,):
+            return []
+    cursor.execute(KEEP_KEYS.format(staged=staged), values)
+    return [place for (place,) in cursor.fetchall()]
 
 
 def _arrays(rows: Sequence[Staged], numbers: Mapping[int, int]) -> dict[str, list[object]]:
@@ -217,27 +238,30 @@ def _stage(cursor: CursorWrapper, rows: Sequence[Staged], numbers: Mapping[int, 
         # Rows of an earlier batch of this same transaction.
         cursor.execute("DELETE FROM billing_stage")
     with cursor.copy(COPY) as copy:
-        copy.write(_binary(rows, numbers))
+        copy.write(COPY_BEGINS)
+        # In parts, so that the server reads one while the next is made.
+        for first in range(0, len(rows), COPY_PART_ROWS):
+            copy.write(_binary(rows[first : first + COPY_PART_ROWS], numbers, first))
+        copy.write(COPY_ENDS)
 
 
-def _binary(rows: Sequence[Staged], numbers: Mapping[int, int]) -> bytes:
-    """The rows as binary COPY reads them: each a number of columns, each column after its length.
+def _binary(rows: Sequence[Staged], numbers: Mapping[int, int], first: int) -> bytes:
+    """Rows as binary COPY reads them: each the number of its columns, each column after its length.
 
-    Source: PostgreSQL manual, COPY, "Binary Format". An instant is microseconds since 2000.
+    Shape: ``first`` is the place of the first row.
     """
-    parts = [b"PGCOPY\n\xff\r\n\0", bytes(8)]
-    for place, (_, key, payload, series, at, event) in enumerate(rows):
+    fixed, length = _FIXED.pack, _LENGTH.pack
+    parts: list[bytes] = []
+    for place, (_, key, payload, series, since_1970, event) in enumerate(rows, first):
         source, name, subject = event.source.encode(), event.id.encode(), event.subject.encode()
+        number, at, quantity = numbers[series], since_1970 - _UNTIL_2000, event.quantity
         parts += (
-            _FIXED.pack(
-                *(9, 16, key, 16, payload, 8, numbers[series], 8, at - _UNTIL_2000),
-                *(8, event.quantity, 4, place, len(source)),
-            ),
+            # One length and one column after the other; of the source the length alone.
+            fixed(9, 16, key, 16, payload, 8, number, 8, at, 8, quantity, 4, place, len(source)),
             source,
-            _LENGTH.pack(len(name)),
+            length(len(name)),
             name,
-            _LENGTH.pack(len(subject)),
+            length(len(subject)),
             subject,
         )
-    parts.append(b"\xff\xff")
     return b"".join(parts)
