@@ -1,4 +1,4 @@
-"""The ingest statements: keys, which say what is new, then its events and buckets in key order."""
+"""The ingest statement: keys, events and buckets in one round trip, each in key order."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from billing.models import Series
 from billing.usage import Gauge, SeriesKey, UsageEvent
 
 # From this many rows on, a COPY into a temporary table is worth its fixed cost.
-COPY_FROM_ROWS = 1_000
+COPY_FROM_ROWS = 250
 
 
 class Staged(NamedTuple):
@@ -69,40 +69,48 @@ def series_ids(tenant_id: UUID, wanted: Mapping[int, SeriesKey]) -> dict[int, in
     return {place: found[series.key] for place, series in wanted.items()}
 
 
-# All of the stage's, or none where one of them is known.
-KEEP_ALL_KEYS = "SELECT billing_keep_new_keys(%(tenant)s)"
-KEEP_KEYS = """
-WITH fresh AS (
-    INSERT INTO billing_eventkey (key, tenant_id, payload, at)
-    SELECT key, %(tenant)s, payload, at FROM ({staged}) staged ORDER BY key
-    ON CONFLICT (key) DO NOTHING
-    RETURNING key
-)
-SELECT place FROM ({staged}) staged WHERE key NOT IN (SELECT key FROM fresh)
+# An hour whose own period is closed is counted in the oldest open one.
+IN_PERIODS = """
+SELECT timed.*, coalesce(period.id, %(oldest)s) AS period_id
+FROM (SELECT *, date_bin('1 hour', at, 'epoch') AS hour FROM {fresh}) timed
+LEFT JOIN unnest(%(period)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS period (id, starts_at, ends_at) ON hour >= period.starts_at AND hour < period.ends_at
 """
-# Not materialised: each of its two readers reads the stage by itself, which is cheaper than a copy.
-COUNT = """
-WITH counted AS NOT MATERIALIZED (
-    -- An hour whose own period is closed is counted in the oldest open one.
-    SELECT fresh.*, coalesce(period.id, %(oldest)s) AS period_id
-    FROM (
-        SELECT *, date_bin('1 hour', at, 'epoch') AS hour FROM ({staged}) staged
-        WHERE place <> ALL(%(known)s)
-    ) fresh
-    LEFT JOIN unnest(%(period)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-        AS period (id, starts_at, ends_at) ON hour >= period.starts_at AND hour < period.ends_at
-),
+WRITE = """
 kept AS (
     INSERT INTO billing_usageevent
         (key, tenant_id, series_id, period_id, at, quantity, source, event_id, subject)
     SELECT key, %(tenant)s, series_id, period_id, at, quantity, source, event_id, subject
     FROM counted
+),
+bucketed AS (
+    INSERT INTO billing_usagebucket AS bucket
+        (series_id, hour, period_id, tenant_id, quantity, events)
+    SELECT series_id, hour, period_id, %(tenant)s, {amount}, count(*)
+    FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (series_id, hour, period_id) DO UPDATE
+        SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
 )
-INSERT INTO billing_usagebucket AS bucket (series_id, hour, period_id, tenant_id, quantity, events)
-SELECT series_id, hour, period_id, %(tenant)s, {amount}, count(*)
-FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-ON CONFLICT (series_id, hour, period_id) DO UPDATE
-    SET quantity = bucket.quantity + excluded.quantity, events = bucket.events + excluded.events
+"""
+COUNT = f"""
+WITH staged AS MATERIALIZED ({{staged}}),
+fresh AS (
+    INSERT INTO billing_eventkey (key, tenant_id, payload, at)
+    SELECT key, %(tenant)s, payload, at FROM staged ORDER BY key
+    ON CONFLICT (key) DO NOTHING
+    RETURNING key
+),
+counted AS MATERIALIZED ({IN_PERIODS.format(fresh="staged JOIN fresh USING (key)")}),
+{WRITE}
+SELECT place FROM staged WHERE key NOT IN (SELECT key FROM fresh)
+"""  # noqa: S608 - all of it is written here
+# Most batches hold nothing that is known. Of a large one all keys are tried at once, and none stays
+# where one of them is known; where all stay, the whole stage is counted, read where it lies.
+KEEP_ALL_KEYS = "SELECT billing_keep_new_keys(%(tenant)s)"
+COUNT_ALL = f"""
+WITH counted AS NOT MATERIALIZED ({IN_PERIODS.format(fresh="billing_stage")}),
+{WRITE}
+SELECT
 """
 # One look-up by key for each, as no plan that a guess about the stage could lead to.
 CLASHES = """
@@ -193,10 +201,12 @@ def count(
             values |= _arrays(rows, numbers)
         else:
             _stage(cursor, rows, numbers)
-        places = _keep_keys(cursor, staged, values)
-        values["known"] = [*places]
-        if len(places) < len(rows):
-            cursor.execute(COUNT.format(staged=staged, amount=amount), values)
+            cursor.execute(KEEP_ALL_KEYS, values)
+            if cursor.fetchone() == (True,):
+                cursor.execute(COUNT_ALL.format(amount=amount), values)
+                return NONE_KNOWN
+        cursor.execute(COUNT.format(staged=staged, amount=amount), values)
+        places = [place for (place,) in cursor.fetchall()]
         if not places:
             return NONE_KNOWN
         # A statement of its own: what a concurrent batch committed while ours waited for its
@@ -204,16 +214,6 @@ def count(
         cursor.execute(CLASHES.format(staged=staged), values)
         clashes = {place for (place,) in cursor.fetchall()}
         return Known(places, clashes)
-
-
-def _keep_keys(cursor: CursorWrapper, staged: str, values: Values) -> Sequence[int]:
-    """Keep the keys that are new; gives the places of those known before."""
-    if staged == FROM_TABLE:
-        cursor.execute(KEEP_ALL_KEYS, values)
-        if cursor.fetchone() == (True,):
-            return []
-    cursor.execute(KEEP_KEYS.format(staged=staged), values)
-    return [place for (place,) in cursor.fetchall()]
 
 
 def _arrays(rows: Sequence[Staged], numbers: Mapping[int, int]) -> dict[str, list[object]]:

@@ -6,9 +6,9 @@ event objects in memory and end committed; the raw side copies the same columns 
 without any index. The reader of the result is told the worst round as well as the median.
 
 Deduplication alone is measured in the same rounds, by the same command on as many other events,
-without the part of its statement that adds to the hourly buckets. All else
-stays: checks, both digests, staging, keys, events in their partitions, periods, batches. The events
-it leaves behind stand in no bucket, so the database is good for nothing afterwards.
+without the part of its statements that adds to the hourly buckets. All else stays: checks, both
+digests, staging, keys, events in their partitions, periods, batches. The events it leaves behind
+stand in no bucket, so the database is good for nothing afterwards.
 """
 
 import argparse
@@ -81,21 +81,21 @@ def _batches(rows: int, batch: int, name: str) -> list[Sequence[object]]:
     return [events[at : at + batch] for at in range(0, rows, batch)]
 
 
-ROLLUP = re.compile(r"^INSERT INTO billing_usagebucket .*", re.DOTALL | re.MULTILINE)
+ROLLUP = re.compile(r",\nbucketed AS \(\n.*?\n\)(?=\n+SELECT)", re.DOTALL)
 
 
 @contextmanager
 def _without_rollup() -> Iterator[None]:
-    """The ingest statement without its last part."""
+    """The ingest statements without their last part."""
     from billing.commands import staging  # noqa: PLC0415 - settings are loaded by main
 
-    whole = staging.COUNT
-    staging.COUNT, found = ROLLUP.subn("SELECT", whole)
-    assert found == 1, "The statement looks otherwise now: say anew what deduplication alone is."
+    whole = staging.COUNT, staging.COUNT_ALL
+    (staging.COUNT, found), (staging.COUNT_ALL, also) = (ROLLUP.subn("", one) for one in whole)
+    assert found == also == 1, "The statements are others now: say what deduplication alone is."
     try:
         yield
     finally:
-        staging.COUNT = whole
+        staging.COUNT, staging.COUNT_ALL = whole
 
 
 def _seconds(work: Callable[[], None]) -> float:

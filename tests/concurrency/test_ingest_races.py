@@ -61,12 +61,14 @@ def test_without_the_unique_key_the_same_race_counts_twice(
 ) -> None:
     """The control: looking before inserting, as one would without the key, is not enough."""
     alice = make.make_tenant("alice")
-    looked = staging.KEEP_KEYS.replace(
-        "ORDER BY key\n    ON CONFLICT (key) DO NOTHING",
-        "WHERE key NOT IN (SELECT key FROM billing_eventkey) ORDER BY key",
+    looked = staging.COUNT.replace(
+        "SELECT key, %(tenant)s, payload, at FROM staged ORDER BY key\n"
+        "    ON CONFLICT (key) DO NOTHING",
+        "SELECT key, %(tenant)s, payload, at FROM staged\n"
+        "    WHERE key NOT IN (SELECT key FROM billing_eventkey) ORDER BY key",
     )
-    assert looked != staging.KEEP_KEYS
-    monkeypatch.setattr(staging, "KEEP_KEYS", looked)
+    assert looked != staging.COUNT
+    monkeypatch.setattr(staging, "COUNT", looked)
     as_owner("ALTER TABLE billing_eventkey DROP CONSTRAINT billing_eventkey_pkey")
     try:
         for attempt in range(10):
