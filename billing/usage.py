@@ -6,7 +6,7 @@ Pure: nothing here knows the database or the clock.
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -118,6 +118,11 @@ class Bounds:
             for code, meter in self.meters.items()
         }
 
+    @cached_property
+    def surely_recent(self) -> datetime:
+        """From when on the events of every meter are taken."""
+        return max(self.oldest.values(), default=self.now)
+
 
 def is_text(value: object, longest: int, *, least: int = 1) -> bool:
     """Whether a value is text of a sane length without control characters."""
@@ -126,18 +131,50 @@ def is_text(value: object, longest: int, *, least: int = 1) -> bool:
     return value.isprintable() or _NOT_TEXT.search(value) is None
 
 
+def faults_of(events: Sequence[UsageEvent], bounds: Bounds) -> dict[int, str]:
+    """By position, the codes of what is wrong with events' names, quantities and times."""
+    if _are_plain(events, bounds):
+        return {}
+    return {
+        index: fault
+        for index, event in enumerate(events)
+        if (fault := text_fault(event) or amount_fault(event, bounds))
+    }
+
+
+def _are_plain(events: Sequence[UsageEvent], bounds: Bounds) -> bool:
+    """Whether no event can be at fault; where not, each is to be looked at.
+
+    Most batches are plain, and judging them column by column takes half the time.
+    """
+    if not events:
+        return True
+    sources = [event.source for event in events]
+    ids = [event.id for event in events]
+    subjects = [event.subject for event in events]
+    quantities = [event.quantity for event in events]
+    instants = [event.at for event in events]
+    return (
+        {*map(type, sources), *map(type, ids), *map(type, subjects)} == {str}
+        and "".join([*sources, *ids, *subjects]).isprintable()
+        and _lie_within(1, {*map(len, sources)}, LONGEST_SOURCE)
+        and _lie_within(1, {*map(len, ids)}, LONGEST_ID)
+        and _lie_within(0, {*map(len, subjects)}, LONGEST_SUBJECT)
+        and {*map(type, quantities)} == {int}
+        and _lie_within(0, quantities, LARGEST_LEVEL)
+        and {*map(type, instants)} == {datetime}
+        and None not in {at.tzinfo for at in instants}
+        and bounds.surely_recent <= min(instants)
+        and max(instants) <= bounds.latest
+    )
+
+
+def _lie_within(least: int, values: Collection[int], most: int) -> bool:
+    return least <= min(values) and max(values) <= most
+
+
 def text_fault(event: UsageEvent) -> str:
     """The code of what is wrong with an event's names, or nothing."""
-    source, event_id, subject = event.source, event.id, event.subject
-    # Most are plain: all three are told apart from the rest in one step.
-    if (
-        type(source) is type(event_id) is type(subject) is str
-        and 0 < len(source) <= LONGEST_SOURCE
-        and 0 < len(event_id) <= LONGEST_ID
-        and len(subject) <= LONGEST_SUBJECT
-        and f"{source}{event_id}{subject}".isprintable()
-    ):
-        return ""
     if not is_text(event.source, LONGEST_SOURCE):
         return "bad_source"
     if not is_text(event.id, LONGEST_ID):

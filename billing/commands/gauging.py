@@ -42,11 +42,11 @@ class Touched(NamedTuple):
         return self.at + timedelta(seconds=self.series.holds_for_seconds)
 
 
-def gauges_of(series: Iterable[SeriesKey], numbers: Mapping[UUID, int]) -> dict[UUID, Gauge]:
-    """The series of a batch that do not simply add up quantities, by key."""
+def gauges_of(series: Mapping[int, SeriesKey], numbers: Mapping[int, int]) -> dict[int, Gauge]:
+    """The series of a batch that do not simply add up quantities, by their places in it."""
     return {
-        one.key: Gauge(numbers[one.key], one.aggregation, one.holds_for_seconds)
-        for one in series
+        place: Gauge(numbers[place], one.aggregation, one.holds_for_seconds)
+        for place, one in series.items()
         if one.aggregation is not Aggregation.SUM
     }
 
@@ -69,14 +69,14 @@ def lock_series(tenant_id: UUID, gauges: Iterable[Gauge]) -> None:
 def gauge_events(
     tenant_id: UUID,
     rows: Sequence[Staged],
-    series: Mapping[UUID, SeriesKey],
-    gauges: Mapping[UUID, Gauge],
+    series: Mapping[int, SeriesKey],
+    gauges: Mapping[int, Gauge],
     periods: Sequence[OpenPeriod],
 ) -> None:
     """Work out anew what these events, just counted, have changed."""
     values = [
         EventValue(
-            key=row.key,
+            key=UUID(bytes=row.key),
             tenant_id=tenant_id,
             series_id=gauges[row.series].id,
             at=row.event.at,

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -21,11 +22,10 @@ from billing.usage import (
     EventStatus,
     SeriesKey,
     UsageEvent,
-    amount_fault,
+    faults_of,
     largest_of,
     microseconds,
     series_of,
-    text_fault,
 )
 from tenants.models import Project
 from tenants.permissions import Actor, Permission, require
@@ -73,15 +73,30 @@ def take_in(
     faults, staged, series = _checked(tenant_id, events, bounds, unreadable)
     if staged:
         _count(tenant_id, staged, series, faults)
-    statuses = [_result(event, faults.get(index)) for index, event in enumerate(events)]
-    _keep_rejected(tenant_id, events, statuses, now)
-    return tuple(statuses)
+    _keep_rejected(tenant_id, events, faults, now)
+    return tuple(
+        EventResult(event.id, event.source, *faults.get(index, ACCEPTED))
+        for index, event in enumerate(events)
+    )
 
 
-# What became of an event that was not accepted: its status and the code of the reason.
-Fault = tuple[EventStatus, str]
-DUPLICATE: Fault = (EventStatus.DUPLICATE, "")
-CONFLICT: Fault = (EventStatus.CONFLICT, "other_content")
+# What became of an event: its status, and the code of the reason where it was not accepted.
+Outcome = tuple[EventStatus, str]
+ACCEPTED: Outcome = (EventStatus.ACCEPTED, "")
+DUPLICATE: Outcome = (EventStatus.DUPLICATE, "")
+CONFLICT: Outcome = (EventStatus.CONFLICT, "other_content")
+
+
+class Combination(NamedTuple):
+    """What all events share that are counted alike.
+
+    Shape: ``place`` is that of their series among the batch's; ``payload`` is the MD5 of what they
+    say, begun with the series.
+    """
+
+    place: int
+    series: SeriesKey
+    payload: "hashlib._Hash"
 
 
 def _bounds(
@@ -110,76 +125,80 @@ def _bounds(
 
 def _checked(
     tenant_id: UUID, events: Sequence[UsageEvent], bounds: Bounds, unreadable: Mapping[int, str]
-) -> tuple[dict[int, Fault], dict[str, Staged], dict[UUID, SeriesKey]]:
-    """Sort the batch into what can be counted, by key, and what cannot, by position."""
-    faults: dict[int, Fault] = {}
-    staged: dict[str, Staged] = {}
-    series: dict[UUID, SeriesKey] = {}
+) -> tuple[dict[int, Outcome], Sequence[Staged], Mapping[int, SeriesKey]]:
+    """Sort the batch into what can be counted, with its series, and what cannot, by position."""
+    faults = {
+        index: (EventStatus.REJECTED, code)
+        for index, code in {**faults_of(events, bounds), **unreadable}.items()
+    }
+    staged: dict[bytes, Staged] = {}
+    series: dict[UUID, Combination] = {}
     # Most events of a batch share a handful of combinations: each is checked once.
-    memo: dict[object, SeriesKey | str] = {}
+    memo: dict[object, Combination | str] = {}
     tenant_hash = hashlib.md5(tenant_id.bytes, usedforsecurity=False)
     for index, event in enumerate(events):
-        fault = unreadable.get(index) or text_fault(event) or amount_fault(event, bounds)
-        if fault:
-            faults[index] = (EventStatus.REJECTED, fault)
+        if index in faults:
             continue
         try:
-            seen = (
-                event.meter,
-                event.project_id,
-                event.price_id,
-                tuple(event.dimensions.items()),
-            )
+            seen = (event.meter, event.project_id, event.price_id, *event.dimensions.items())
             found = memo.get(seen)
         except TypeError:  # a dimension that cannot be hashed is certainly no text
             faults[index] = (EventStatus.REJECTED, "bad_dimensions")
             continue
         if found is None:
-            found = memo[seen] = series_of(event, bounds)
+            found = memo[seen] = _combination(event, bounds, series)
         if isinstance(found, str):
             faults[index] = (EventStatus.REJECTED, found)
             continue
-        if event.quantity > LARGEST_LEVEL and event.quantity > largest_of(found.aggregation):
+        if event.quantity > LARGEST_LEVEL and event.quantity > largest_of(found.series.aggregation):
             faults[index] = (EventStatus.REJECTED, "bad_quantity")
             continue
-        series[found.key] = found
         row = _staged(tenant_hash, index, event, found)
         earlier = staged.setdefault(row.key, row)
         if earlier is not row:
             faults[index] = DUPLICATE if earlier.payload == row.payload else CONFLICT
-    return faults, staged, series
+    used = {row.series for row in staged.values()}
+    counted = {one.place: one.series for one in series.values() if one.place in used}
+    return faults, [*staged.values()], counted
+
+
+def _combination(
+    event: UsageEvent, bounds: Bounds, known: dict[UUID, Combination]
+) -> Combination | str:
+    """What the event is counted under, added to those known; or the code of what is wrong."""
+    found = series_of(event, bounds)
+    if isinstance(found, str):
+        return found
+    if found.key not in known:
+        payload = hashlib.md5(f"{found.key.int}|".encode(), usedforsecurity=False)
+        known[found.key] = Combination(len(known), found, payload)
+    return known[found.key]
 
 
 def _staged(
-    tenant_hash: "hashlib._Hash", index: int, event: UsageEvent, series: SeriesKey
+    tenant_hash: "hashlib._Hash", index: int, event: UsageEvent, combination: Combination
 ) -> Staged:
     identity = tenant_hash.copy()
     identity.update(f"{event.source}\0{event.id}".encode())
-    content = f"{series.key.int}|{microseconds(event.at)}|{event.quantity}|{event.subject}"
-    if series.unique_by:
-        content += f"|{event.dimensions[series.unique_by]}"
-    payload = hashlib.md5(content.encode(), usedforsecurity=False)
-    return Staged(
-        position=index,
-        key=identity.hexdigest(),
-        payload=payload.hexdigest(),
-        series=series.key,
-        event=event,
-    )
+    at = microseconds(event.at)
+    payload = combination.payload.copy()
+    payload.update(f"{at}|{event.quantity}|{event.subject}".encode())
+    if unique_by := combination.series.unique_by:
+        payload.update(f"|{event.dimensions[unique_by]}".encode())
+    return Staged(index, identity.digest(), payload.digest(), combination.place, at, event)
 
 
 def _count(
     tenant_id: UUID,
-    staged: dict[str, Staged],
-    series: dict[UUID, SeriesKey],
-    faults: dict[int, Fault],
+    rows: Sequence[Staged],
+    series: Mapping[int, SeriesKey],
+    faults: dict[int, Outcome],
 ) -> None:
-    rows = list(staged.values())
     instants = [row.event.at for row in rows]
     earliest, latest = min(instants), max(instants)
     open_days(earliest, latest)
-    numbers = series_ids(tenant_id, series.values())
-    gauges = gauges_of(series.values(), numbers)
+    numbers = series_ids(tenant_id, series)
+    gauges = gauges_of(series, numbers)
     hold = max((gauge.holds_for_seconds for gauge in gauges.values()), default=0)
     periods = open_periods(tenant_id, earliest, latest + timedelta(seconds=hold))
     if gauges:
@@ -192,24 +211,19 @@ def _count(
         gauge_events(tenant_id, fresh, series, gauges, periods)
 
 
-def _result(event: UsageEvent, fault: Fault | None) -> EventResult:
-    status, code = fault or (EventStatus.ACCEPTED, "")
-    return EventResult(event.id, event.source, status, code)
-
-
 def _keep_rejected(
-    tenant_id: UUID, events: Sequence[UsageEvent], results: Sequence[EventResult], now: datetime
+    tenant_id: UUID, events: Sequence[UsageEvent], faults: Mapping[int, Outcome], now: datetime
 ) -> None:
     refused = keep_rejected(
         tenant_id,
         (
-            Refused(event.source, event.id, result.code, vars(event))
-            for event, result in zip(events, results, strict=True)
-            if result.status in {EventStatus.CONFLICT, EventStatus.REJECTED}
+            Refused(events[index].source, events[index].id, code, vars(events[index]))
+            for index, (status, code) in sorted(faults.items())
+            if status is not EventStatus.DUPLICATE
         ),
         now,
     )
-    accepted = sum(result.status is EventStatus.ACCEPTED for result in results)
+    accepted = len(events) - len(faults)
     if accepted:
         UsageBatch.objects.create(
             tenant_id=tenant_id, received_at=now, accepted=accepted, rejected=refused

@@ -47,7 +47,7 @@ def events_counted() -> int:
 
 
 @pytest.mark.parametrize(("act", "size"), [("ingest", 5), ("ingest-large", 1_200)])
-@pytest.mark.parametrize("from_end", [0, 1, 3])
+@pytest.mark.parametrize("from_end", [0, 1, 2, 3])
 def test_ingest_killed_midway_counts_nothing_and_the_retry_counts_once(
     act: str, size: int, from_end: int
 ) -> None:

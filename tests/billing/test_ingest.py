@@ -1,9 +1,11 @@
 """Usage counts once, and what cannot be counted is kept with its reason."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -91,6 +93,27 @@ def test_the_same_id_with_other_content_is_a_conflict(
     ingest(alice, event)
     assert ingest(alice, change(event)) == [("e1", "conflict", "other_content")]
     assert counted(alice) == (700, 1)
+
+
+@pytest.mark.parametrize("others", [0, 1_000])
+def test_an_event_is_known_by_two_digests_that_never_change(
+    alice: Organisation, others: int
+) -> None:
+    """Rows of years ago carry them: said in another way, what was counted would count again."""
+    event = replace(make.tokens("编号-1", 700), subject="job\\7")
+    ingest(alice, event, *[make.tokens(f"e{number}", 1) for number in range(others)])
+    ((series,),) = rows("SELECT key FROM billing_series")
+    said = json.dumps(["test.tokens_in", "", "", [["key", "k1"], ["model", "tiny"]]])
+    assert series == UUID(bytes=md5(said))
+    key = md5(alice.pk.bytes, f"{event.source}\0编号-1")
+    payload = md5(f"{series.int}|1794740400000000|700|job\\7")
+    found = rows("SELECT key, payload, at FROM billing_eventkey WHERE key = %s", UUID(bytes=key))
+    assert found == [(UUID(bytes=key), UUID(bytes=payload), event.at)]
+
+
+def md5(*parts: str | bytes) -> bytes:
+    said = b"".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+    return hashlib.md5(said, usedforsecurity=False).digest()
 
 
 def test_another_source_or_another_tenant_may_use_the_same_id(
