@@ -47,13 +47,13 @@ def run(rows: int, batch: int, rounds: int) -> None:
     ratios, alone = [], []
     for number in range(rounds):
         batches = _batches(rows, batch, f"{number}")
-        raw = rows / _seconds(lambda parts=batches: _copy_raw(parts, tenant_id))
-        prepared = [_lines(part, tenant_id) for part in batches]
-        bare = rows / _seconds(lambda parts=prepared: _copy_lines(parts))
         others = _batches(rows, batch, f"{number}-alone")
         # All events of a round wait in memory, which no process that takes in usage has: the
         # collector's walks over them would be counted as the work of whoever makes objects.
         gc.freeze()
+        raw = rows / _seconds(lambda parts=batches: _copy_raw(parts, tenant_id))
+        prepared = [_lines(part, tenant_id) for part in batches]
+        bare = rows / _seconds(lambda parts=prepared: _copy_lines(parts))
         # Whichever comes second finds larger indexes, so they take turns.
         if number % 2:
             once = rows / _seconds(lambda parts=others: _deduplicate(parts, tenant_id))
