@@ -31,9 +31,19 @@ class UsageSum:
     events: int
 
 
-# Both columns compare as bytes, so that the order is the cursor's whatever the locale. Each series
-# is looked up by its key, as in ``usage_by_day``.
+# Both columns compare as bytes, so that the order is the cursor's whatever the locale. Buckets are
+# found as in ``usage_by_day``.
 SUMS = """
+WITH used AS (
+    SELECT bucket.series_id, (bucket.hour AT TIME ZONE %(zone)s)::date AS day,
+        sum(bucket.quantity) AS quantity, sum(bucket.events) AS events
+    FROM billing_usagebucket bucket
+    WHERE bucket.series_id = ANY (
+            ARRAY(SELECT id FROM billing_series WHERE tenant_id = %(tenant)s)
+        )
+        AND bucket.hour >= %(start)s AND bucket.hour < %(end)s
+    GROUP BY 1, 2
+)
 SELECT meter, value, quantity, events FROM (
     SELECT series.meter COLLATE "C" AS meter,
         CASE %(group)s
@@ -43,18 +53,10 @@ SELECT meter, value, quantity, events FROM (
             ELSE coalesce(series.dimensions ->> %(group)s, '')
         END COLLATE "C" AS value,
         sum(used.quantity)::bigint AS quantity, sum(used.events)::bigint AS events
-    FROM billing_series series
-    CROSS JOIN LATERAL (
-        SELECT (bucket.hour AT TIME ZONE %(zone)s)::date AS day, sum(bucket.quantity) AS quantity,
-            sum(bucket.events) AS events
-        FROM billing_usagebucket bucket
-        WHERE bucket.series_id = series.id AND bucket.tenant_id = %(tenant)s
-            AND bucket.hour >= %(start)s AND bucket.hour < %(end)s
-        GROUP BY day
-    ) used
+    FROM used
+    JOIN billing_series series ON series.id = used.series_id
     LEFT JOIN tenants_project project ON project.id = series.project_id
-    WHERE series.tenant_id = %(tenant)s
-        AND (%(project)s::uuid IS NULL OR series.project_id = %(project)s)
+    WHERE (%(project)s::uuid IS NULL OR series.project_id = %(project)s)
     GROUP BY 1, 2
 ) summed
 WHERE %(first)s OR (meter, value) > (%(after_meter)s, %(after_value)s)
