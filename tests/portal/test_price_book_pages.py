@@ -235,6 +235,8 @@ def test_a_contract_is_drafted_agreed_and_ended_on_its_pages() -> None:
     asked = second.get(one).content.decode()
     assert "Let this contract count?" in asked
     assert "Bring into force" in asked
+    # On a telephone each term is a card of its own, so that what was agreed stays in sight.
+    assert 'data-label="Agreed"' in asked
     told = second.get(one, headers={"accept-language": "zh-hans"}).content.decode()
     for word in ("生效", "适用于", "达成周期", "价格阶梯"):
         assert word in told, word
