@@ -1,4 +1,4 @@
-"""The ingest statement: keys, events and buckets in one round trip, each in key order."""
+"""The ingest statements: keys that make an event count once, then events and buckets."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
