@@ -25,8 +25,8 @@ class UsageRow:
     name: str = ""
 
 
-# A tenant's buckets lie scattered among everybody's. They are found by its series' keys, in one pass
-# over their pages; joined to the series, the planner would rather read the whole table.
+# A tenant's buckets lie scattered among everybody's. They are found by its series' keys, in one
+# pass over their pages; joined to the series, the planner would rather read the whole table.
 BY_DAY = """
 WITH used AS (
     SELECT bucket.series_id, (bucket.hour AT TIME ZONE %(zone)s)::date AS day,
