@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from billing import meters
+from billing.queries.usage import USED
 from common.errors import FieldError, InvalidInput
 from common.paging import Page, bad_cursor, check_limit, cut, opened
 from common.period import Period
@@ -31,19 +32,8 @@ class UsageSum:
     events: int
 
 
-# Both columns compare as bytes, so that the order is the cursor's whatever the locale. Buckets are
-# found as in ``usage_by_day``.
-SUMS = """
-WITH used AS (
-    SELECT bucket.series_id, (bucket.hour AT TIME ZONE %(zone)s)::date AS day,
-        sum(bucket.quantity) AS quantity, sum(bucket.events) AS events
-    FROM billing_usagebucket bucket
-    WHERE bucket.series_id = ANY (
-            ARRAY(SELECT id FROM billing_series WHERE tenant_id = %(tenant)s)
-        )
-        AND bucket.hour >= %(start)s AND bucket.hour < %(end)s
-    GROUP BY 1, 2
-)
+# Both columns compare as bytes, so that the order is the cursor's whatever the locale.
+SUMS = f"""{USED}
 SELECT meter, value, quantity, events FROM (
     SELECT series.meter COLLATE "C" AS meter,
         CASE %(group)s
@@ -61,7 +51,7 @@ SELECT meter, value, quantity, events FROM (
 ) summed
 WHERE %(first)s OR (meter, value) > (%(after_meter)s, %(after_value)s)
 ORDER BY meter, value LIMIT %(limit)s
-"""
+"""  # noqa: S608 - our own text
 _BETWEEN = "\n"
 
 

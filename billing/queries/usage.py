@@ -25,9 +25,10 @@ class UsageRow:
     name: str = ""
 
 
+# What each series of a tenant used on each day of the centre's calendar.
 # A tenant's buckets lie scattered among everybody's. They are found by its series' keys, in one
 # pass over their pages; joined to the series, the planner would rather read the whole table.
-BY_DAY = """
+USED = """
 WITH used AS (
     SELECT bucket.series_id, (bucket.hour AT TIME ZONE %(zone)s)::date AS day,
         sum(bucket.quantity) AS quantity, sum(bucket.events) AS events
@@ -38,6 +39,8 @@ WITH used AS (
         AND bucket.hour >= %(start)s AND bucket.hour < %(end)s
     GROUP BY 1, 2
 )
+"""
+BY_DAY = f"""{USED}
 SELECT used.day, series.meter,
     CASE %(dimension)s WHEN '' THEN '' WHEN 'project' THEN coalesce(series.project_id::text, '')
         ELSE coalesce(series.dimensions ->> %(dimension)s, '') END AS value,
@@ -48,7 +51,7 @@ LEFT JOIN tenants_project project ON project.id = series.project_id AND %(dimens
 WHERE (%(meter)s = '' OR series.meter = %(meter)s)
     AND (%(project)s::uuid IS NULL OR series.project_id = %(project)s)
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
+"""  # noqa: S608 - our own text
 
 
 def usage_by_day(
