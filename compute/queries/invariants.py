@@ -4,13 +4,11 @@ Run in tests after every fault, and in production as a job whose answer operator
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from django.db import connection
 
+from tenants.queries.invariants import MOST_EXAMPLES, Breach
 from tenants.scoping import operator_scope
-
-MOST_EXAMPLES = 20
 
 # Each gives the subjects that break the rule it is named after.
 CHECKS: Mapping[str, str] = {
@@ -94,14 +92,6 @@ CHECKS: Mapping[str, str] = {
         WHERE accrued_until > coalesce(ended_at, ends_at) OR accrued_until < activated_at
     """,
 }
-
-
-@dataclass(frozen=True)
-class Breach:
-    """One rule that does not hold, with some of what breaks it."""
-
-    rule: str
-    subjects: tuple[str, ...]
 
 
 def breaches() -> tuple[Breach, ...]:
