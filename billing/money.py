@@ -3,7 +3,10 @@
 from decimal import Decimal
 from fractions import Fraction
 
+# The centre's own currency: its books, the city's vouchers and fapiao are in it.
 CURRENCY = "CNY"
+# What tenants can be billed in. All have hundredths, to which amounts are rounded.
+CURRENCIES = (CURRENCY, "EUR", "GBP", "HKD", "SGD", "USD")
 FEN = Decimal("0.01")
 
 

@@ -28,16 +28,16 @@ OF_STATE: dict[ArrearsState, Kind] = {
         code="arrears.grace_started",
         title=_("The account is in arrears"),
         body=_(
-            "%(amount_needed)s CNY are needed. What runs keeps running and is billed; nothing new "
-            "can be started. Work on demand is stopped after %(on_demand_freeze_at)s, reserved "
-            "work after %(reserved_freeze_at)s."
+            "%(amount_needed)s %(currency)s are needed. What runs keeps running and is billed; "
+            "nothing new can be started. Work on demand is stopped after "
+            "%(on_demand_freeze_at)s, reserved work after %(reserved_freeze_at)s."
         ),
     ),
     S.RETENTION: Kind(
         code="arrears.retention_started",
         title=_("Running work is being stopped"),
         body=_(
-            "%(amount_needed)s CNY are needed. Work is stopped after a notice of "
+            "%(amount_needed)s %(currency)s are needed. Work is stopped after a notice of "
             "%(checkpoint_minutes)s minutes, model endpoints last. What was stopped starts again "
             "by itself after a top-up until %(release_at)s; after that it is given up."
         ),
@@ -46,8 +46,8 @@ OF_STATE: dict[ArrearsState, Kind] = {
         code="arrears.released",
         title=_("Reserved and stopped resources have been given up"),
         body=_(
-            "The account stayed in arrears: %(amount_needed)s CNY are needed. Reservations are "
-            "cancelled and deployments are stopped for good."
+            "The account stayed in arrears: %(amount_needed)s %(currency)s are needed. "
+            "Reservations are cancelled and deployments are stopped for good."
         ),
     ),
     S.NORMAL: Kind(

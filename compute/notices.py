@@ -8,9 +8,9 @@ STOP_ANNOUNCED = Kind(
     code="workload.stop_announced",
     title=_("Running work is stopped in %(minutes)s minutes"),
     body=_(
-        "The account is in arrears: %(amount_needed)s CNY are needed. Write your checkpoints now: "
-        "%(workloads)s running workloads are stopped at %(stop_at)s, jobs first and model "
-        "endpoints last. A top-up before then keeps them running."
+        "The account is in arrears: %(amount_needed)s %(currency)s are needed. Write your "
+        "checkpoints now: %(workloads)s running workloads are stopped at %(stop_at)s, jobs "
+        "first and model endpoints last. A top-up before then keeps them running."
     ),
 )
 

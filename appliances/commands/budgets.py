@@ -18,6 +18,7 @@ from billing.commands.budgets import DeploymentSubject
 from billing.locks import lock_account
 from billing.models import Budget, BudgetScope
 from billing.queries.budgets import StoppingBudget, stops_running
+from billing.queries.currencies import currency_of
 from common.errors import NotFound
 from tenants.notices import post
 from tenants.permissions import SYSTEM, Actor
@@ -107,6 +108,7 @@ def _stop(deployment: Deployment, budget: StoppingBudget, now: datetime) -> None
             "budget": str(budget.id),
             "name": budget.name,
             "amount": f"{budget.amount:.2f}",
+            "currency": currency_of(deployment.tenant_id),
             "month": budget.month,
             "deployment": deployment.name,
             "deployment_id": str(deployment.pk),

@@ -29,8 +29,9 @@ from billing.models import (
     SpendSample,
 )
 from billing.notices import OF_STATE
-from billing.queries.arrears import Arrears, as_arrears
+from billing.queries.arrears import Arrears, as_arrears, standings
 from billing.queries.arrears_terms import TermsInForce, terms_of
+from billing.queries.currencies import currency_of
 from billing.queries.dues import with_due
 from common.ids import uuid7
 from common.period import HOUR, floor_hour
@@ -83,7 +84,7 @@ def reassess(
             break
         row = _move(row, target, assessment)
     _write_figures(row, assessment)
-    return as_arrears(ArrearsStanding.objects.get(pk=row.pk), now)
+    return as_arrears(standings().get(pk=row.pk), now)
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,7 @@ def _tell(before: ArrearsStanding, after: ArrearsStanding, sequence: int, now: d
         detail={
             "state": after.state,
             "amount_needed": str(after.amount_needed),
+            "currency": currency_of(after.tenant_id),
             "days_left": str(after.days_left) if after.days_left is not None else None,
             "checkpoint_minutes": after.checkpoint_minutes,
             "release_at": _said(deadlines.last_release_at if deadlines else None),

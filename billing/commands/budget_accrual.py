@@ -11,6 +11,7 @@ from django.conf import settings
 from billing.budget_notices import of_threshold
 from billing.budgeting import BudgetFigures
 from billing.models import Budget, BudgetAlert, BudgetMonth, BudgetScope
+from billing.queries.currencies import currency_of
 from billing.queries.drafts import Draft
 from billing.queries.spend import by_subject, drafted_net, in_micro, invoiced_net, spend_parts
 from common.ids import uuid7
@@ -107,7 +108,7 @@ def _tell(tenant_id: UUID, due: Sequence[BudgetAlert], month: Period, now: datet
             "pk", flat=True
         )
     )
-    zone = centre_zone()
+    zone, currency = centre_zone(), currency_of(tenant_id)
     for alert in fresh:
         if alert.pk not in written:
             continue
@@ -124,6 +125,7 @@ def _tell(tenant_id: UUID, due: Sequence[BudgetAlert], month: Period, now: datet
                 "threshold": alert.threshold,
                 "spent": f"{alert.spent:.2f}",
                 "amount": f"{alert.amount:.2f}",
+                "currency": currency,
                 "stops": alert.budget.stops,
                 "stops_running": alert.budget.stops_running,
             },

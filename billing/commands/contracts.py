@@ -14,16 +14,16 @@ from billing.commands.accrual import refresh_unbilled
 from billing.commands.contract_faults import period_faults, term_faults
 from billing.contract_notices import ACTIVATED, ENDED, tell
 from billing.four_eyes import author_of, second_person
-from billing.locks import lock_account
+from billing.locks import lock_account, open_account
 from billing.models import (
     Contract,
     ContractState,
     ContractTerm,
 )
-from billing.money import CURRENCY
 from billing.pricing import Tier
 from billing.pricing.stored import tier_rows
 from billing.queries.contracts import open_from
+from billing.queries.currencies import currency_of
 from common.errors import DomainError, FieldError, NotFound
 from common.period import floor_hour
 from tenants.audit import record
@@ -34,7 +34,7 @@ from tenants.permissions import SYSTEM, Actor, Permission, require
 class TermLine:
     """One thing to agree on; which fields count depends on ``kind``.
 
-    Units: ``discount_percent`` of the list price; ``amount`` net CNY for each ``interval``.
+    Units: ``discount_percent`` of the list price; ``amount`` net for each ``interval``.
     """
 
     kind: str
@@ -67,14 +67,6 @@ class ContractNumberTaken(DomainError):
     code = "contract_number_taken"
     status = 409
     message = _("There is a contract with this number already.")
-
-
-class CurrencyNotBilled(DomainError):
-    """The ledger, the wallet and the invoices hold one currency."""
-
-    code = "currency_not_billed"
-    status = 422
-    message = _("Contracts are billed in CNY; %(currency)s is not billed here.")
 
 
 class ContractNotDraft(DomainError):
@@ -119,15 +111,12 @@ def draft_contract(
     starts_at: datetime,
     ends_at: datetime,
     now: datetime,
-    currency: str = CURRENCY,
 ) -> Contract:
-    """Open a contract for a tenant; it counts once somebody else has activated it.
+    """Open a contract in the tenant's currency; it counts once somebody else has activated it.
 
-    Raises: PermissionRefused, CurrencyNotBilled, ContractRefused, ContractNumberTaken.
+    Raises: PermissionRefused, ContractRefused, ContractNumberTaken.
     """
     require(actor, Permission.CONTRACT_MANAGE, tenant_id)
-    if currency != CURRENCY:
-        raise CurrencyNotBilled(currency=currency)
     errors = period_faults(starts_at, ends_at)
     if not number.strip() or not title.strip():
         errors.append(FieldError("/number", "empty", _("A contract has a number and a title.")))
@@ -135,13 +124,14 @@ def draft_contract(
         raise ContractRefused(errors=errors)
     if Contract.objects.filter(number=number.strip()).exists():
         raise ContractNumberTaken
+    open_account(tenant_id)
     contract = Contract.objects.create(
         tenant_id=tenant_id,
         number=number.strip(),
         title=title.strip(),
         starts_at=starts_at,
         ends_at=ends_at,
-        currency=currency,
+        currency=currency_of(tenant_id),
         authors=_authors(actor),
         drafted_by=actor.name[:200],
         drafted_at=now,

@@ -17,6 +17,7 @@ from billing.four_eyes import author_of, second_person
 from billing.locks import lock_account
 from billing.meters import get as meter_of
 from billing.models import (
+    Account,
     AfterExpiry,
     CreditKind,
     CreditLot,
@@ -68,7 +69,7 @@ class PackageNotPaid(DomainError):
 
     code = "insufficient_funds"
     status = 402
-    message = _("The package costs %(needed)s CNY and %(available)s CNY are in the wallet.")
+    message = _("The package costs %(needed)s %(currency)s and %(available)s are in the wallet.")
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def grant_promo(
     require(actor, Permission.CREDIT_GRANT, tenant_id)
     _check(tenant_id, terms, amount)
 
-    lock_account(tenant_id)
-    lot = _lot(tenant_id, CreditKind.PROMO, terms, key, actor, now)
+    account = lock_account(tenant_id)
+    lot = _lot(account, CreditKind.PROMO, terms, key, actor, now)
     lot.funder, lot.face = Funder.CENTRE, amount.quantize(FEN)
     return _give(actor, lot, now)
 
@@ -144,7 +145,7 @@ def grant_package(
     tax = _tax(package, now)
 
     account = lock_account(tenant_id)
-    lot = _lot(tenant_id, CreditKind.PACKAGE, terms, key, actor, now)
+    lot = _lot(account, CreditKind.PACKAGE, terms, key, actor, now)
     lot.funder = Funder.TENANT if package.price_net else Funder.CENTRE
     lot.face, lot.meter, lot.match = Decimal(package.quantity), package.meter, dict(package.match)
     lot.price_net, lot.price_tax = package.price_net, tax
@@ -153,7 +154,9 @@ def grant_package(
     if not known and gross:
         refuse_when_reached(tenant_id, None, now)
     if not known and gross > account.wallet:
-        raise PackageNotPaid(needed=gross, available=account.wallet.quantize(FEN))
+        raise PackageNotPaid(
+            needed=gross, available=account.wallet.quantize(FEN), currency=account.currency
+        )
     return _give(actor, lot, now)
 
 
@@ -202,11 +205,12 @@ def _expires_at(terms: LotTerms) -> datetime | None:
 
 
 def _lot(
-    tenant_id: UUID, kind: CreditKind, terms: LotTerms, key: str, actor: Actor, now: datetime
+    account: Account, kind: CreditKind, terms: LotTerms, key: str, actor: Actor, now: datetime
 ) -> CreditLot:
     """A lot that is not written yet; what tells the kinds apart is left to the caller."""
     return CreditLot(
-        tenant_id=tenant_id,
+        tenant_id=account.tenant_id,
+        currency=account.currency,
         code=new_code(kind),
         kind=kind,
         state=state_at(terms.effective_at, now),

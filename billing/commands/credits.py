@@ -250,6 +250,7 @@ def _grace_of(
         state=CreditState.ACTIVE,
         funder=lot.funder,
         mode=lot.mode,
+        currency=lot.currency,
         scheme_id=lot.scheme_id,
         application_id=lot.application_id,
         grace_of=lot,

@@ -23,6 +23,7 @@ from billing.models import (
     FapiaoState,
     TaxProfile,
 )
+from billing.money import CURRENCY
 from billing.queries.invoiceable import (
     Invoiceable,
     gross_by_tax,
@@ -43,6 +44,14 @@ class NoTaxProfile(DomainError):
     code = "no_tax_profile"
     status = 409
     message = _("Fill in the tax profile first.")
+
+
+class FapiaoCurrency(DomainError):
+    """The tax bureau's form is in yuan."""
+
+    code = "fapiao_currency"
+    status = 409
+    message = _("A fapiao is in %(own)s, and this account is billed in %(currency)s.")
 
 
 class FapiaoNotPossible(DomainError):
@@ -157,15 +166,17 @@ def request_fapiao(
     Which of the two follows from the tenant's basis. Everything its face says is copied now.
     Locks: the account, so that two requests of one tenant queue; the database refuses by itself
     more than is left.
-    Raises: PermissionRefused, InvalidInput, NotFound, NoTaxProfile, FapiaoNotPossible,
-    GoodsCodeMissing, AccountBusy.
+    Raises: PermissionRefused, InvalidInput, NotFound, FapiaoCurrency, NoTaxProfile,
+    FapiaoNotPossible, GoodsCodeMissing, AccountBusy.
     """
     require(actor, Permission.FAPIAO_REQUEST, tenant_id)
     asked = list(dict.fromkeys(wanted))
     if not 1 <= len(asked) <= MOST_COVERED:
         raise InvalidInput(errors=[FieldError("/invoices", "out_of_range", str(len(asked)))])
 
-    lock_account(tenant_id)
+    account = lock_account(tenant_id)
+    if account.currency != CURRENCY:
+        raise FapiaoCurrency(own=CURRENCY, currency=account.currency)
     profile = _profile(tenant_id)
     covered = _asked_for(profile, asked)
     lines = _lines(profile, covered)

@@ -21,7 +21,7 @@ class InsufficientFunds(DomainError):
 
     code = "insufficient_funds"
     status = 402
-    message = _("%(needed)s CNY are needed and %(available)s CNY are available.")
+    message = _("%(needed)s %(currency)s are needed and %(available)s are available.")
 
 
 @transaction.atomic
@@ -50,7 +50,9 @@ def set_hold(
     active = hold.amount if hold is not None and hold.state == HoldState.ACTIVE else Decimal(0)
     available = Standing.of(account).available
     if amount > active and amount - active > available:
-        raise InsufficientFunds(needed=amount - active, available=available.quantize(FEN))
+        raise InsufficientFunds(
+            needed=amount - active, available=available.quantize(FEN), currency=account.currency
+        )
     _write(tenant_id, key, amount, expires_at, now)
     if amount != active:
         record(

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import LedgerAccount, LedgerEntry, LedgerKind, LedgerTransaction
-from billing.money import CURRENCY
+from billing.queries.currencies import currency_of
 from common.errors import DomainError
 
 
@@ -68,12 +68,14 @@ def book(
 
 
 def _accounts(tenant_id: UUID, sides: tuple[LedgerKind, ...]) -> dict[str, LedgerAccount]:
-    wanted = LedgerAccount.objects.filter(tenant_id=tenant_id, currency=CURRENCY, kind__in=sides)
+    # All of a tenant's are in one currency: the database refuses another.
+    wanted = LedgerAccount.objects.filter(tenant_id=tenant_id, kind__in=sides)
     found = {account.kind: account for account in wanted}
     if len(found) < len(sides):
+        currency = currency_of(tenant_id)
         LedgerAccount.objects.bulk_create(
             (
-                LedgerAccount(tenant_id=tenant_id, kind=side, currency=CURRENCY)
+                LedgerAccount(tenant_id=tenant_id, kind=side, currency=currency)
                 for side in sides
                 if side not in found
             ),

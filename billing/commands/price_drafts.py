@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from billing.commands.prices import (
 )
 from billing.four_eyes import FourEyesRequired
 from billing.models import Price, PriceVersion, VersionState
+from billing.money import CURRENCIES, CURRENCY
 from billing.queries.price_faults import PriceLine, line_faults, naming_faults, time_faults
 from billing.queries.price_lines import lines_of
 from billing.queries.price_review import publishing_faults
@@ -23,6 +25,9 @@ from tenants.audit import record
 from tenants.permissions import Actor, Permission, PermissionRefused, require
 
 LONGEST_NOTE = 500
+HIGHEST_RATE = Decimal(1000)
+# As many places as a price has.
+PLACE = Decimal(1).scaleb(-15)
 
 
 class PriceListNotEditable(DomainError):
@@ -49,32 +54,62 @@ def begin_draft(
     now: datetime,
     title: str = "",
     lines: Sequence[PriceLine] | None = None,
+    currency: str = CURRENCY,
+    rate: Decimal | None = None,
 ) -> PriceVersion:
-    """Open the next list for editing: a copy of the latest published one, or these lines.
+    """Open the next list of a currency for editing: a copy of its latest one, or these lines.
 
+    Shape: the first list of another currency begins as a copy of the centre's own, ``rate`` times
+    as much: how many units of the currency one of the centre's is worth.
     Raises: PermissionRefused, PriceListRefused.
     """
     require(actor, Permission.PRICE_PUBLISH)
     author = _person(actor)
     serialise_publishing()
     if lines is None:
-        published = PriceVersion.objects.filter(state=VersionState.PUBLISHED)
-        newest = published.order_by("-effective_at").first()
-        lines = () if newest is None else lines_of(newest.pk)
-    errors = time_faults(effective_at, now)
+        lines = _copied(currency, rate)
+    errors = time_faults(effective_at, now, currency)
     planned = PriceVersion.objects.exclude(state=VersionState.PUBLISHED)
-    if planned.filter(effective_at=effective_at).exists():
+    if currency not in CURRENCIES:
+        errors.append(FieldError("/currency", "currency", _("Tenants are billed in no such one.")))
+    if planned.filter(effective_at=effective_at, currency=currency).exists():
         errors.append(FieldError("/effective_at", "taken", _("Another draft starts at this hour.")))
     if lines:
         errors.extend(line_faults(lines))
     if errors:
         raise PriceListRefused(errors=errors)
     version = PriceVersion.objects.create(
-        title=title, effective_at=effective_at, authors=[author], drafted_by=actor.name[:200]
+        title=title,
+        currency=currency,
+        effective_at=effective_at,
+        authors=[author],
+        drafted_by=actor.name[:200],
     )
     write_lines(version, lines)
     _told(actor, "drafted", version, prices=len(lines))
     return version
+
+
+def _copied(currency: str, rate: Decimal | None) -> Sequence[PriceLine]:
+    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED)
+    newest = published.filter(currency=currency).order_by("-effective_at").first()
+    if newest is not None:
+        return lines_of(newest.pk)
+    own = published.filter(currency=CURRENCY).order_by("-effective_at").first()
+    if own is None:
+        return ()
+    if rate is None or not rate.is_finite() or not 0 < rate <= HIGHEST_RATE:
+        wrong = FieldError("/rate", "rate", _("Say what one yuan is worth, above zero."))
+        raise PriceListRefused(errors=[wrong])
+    return [_at_rate(line, rate) for line in lines_of(own.pk)]
+
+
+def _at_rate(line: PriceLine, rate: Decimal) -> PriceLine:
+    tiers = tuple(
+        replace(tier, unit_price=(tier.unit_price * rate).quantize(PLACE), fee=tier.fee * rate)
+        for tier in line.tiers
+    )
+    return replace(line, unit_price=(line.unit_price * rate).quantize(PLACE), tiers=tiers)
 
 
 @transaction.atomic
@@ -87,7 +122,7 @@ def describe_draft(
     """
     require(actor, Permission.PRICE_PUBLISH)
     version = _editable(actor, version_id)
-    errors = time_faults(effective_at, now)
+    errors = time_faults(effective_at, now, version.currency)
     if errors:
         raise PriceListRefused(errors=errors)
     PriceVersion.objects.filter(pk=version.pk, state=VersionState.DRAFT).update(

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.four_eyes import FourEyesRequired
 from billing.models import Price, PriceVersion, TaxRate, VersionState
+from billing.money import CURRENCY
 from billing.pricing.stored import tier_rows
 from billing.queries.price_faults import PriceLine, line_faults, time_faults
 from billing.seed import read_price_seed
@@ -32,22 +33,27 @@ def publish_version(
     effective_at: datetime,
     now: datetime,
     title: str = "",
+    currency: str = CURRENCY,
 ) -> PriceVersion:
     """Put a whole price list that nobody here wrote in force from ``effective_at`` on.
 
     A list starts on a whole hour and not in the past, so that no hour already used changes its
-    price; only the very first list may reach back. People go through a draft and four eyes.
+    price; only the very first list of its currency may reach back. People go through a draft and
+    four eyes.
     Raises: PermissionRefused, FourEyesRequired, PriceListRefused.
     """
     require(actor, Permission.PRICE_PUBLISH)
     if actor.id is not None:
         raise FourEyesRequired
     serialise_publishing()
-    errors = [*time_faults(effective_at, now), *line_faults(lines)]
+    errors = [
+        *time_faults(effective_at, now, currency, may_reach_back=True),
+        *line_faults(lines),
+    ]
     if errors:
         raise PriceListRefused(errors=errors)
 
-    version = PriceVersion.objects.create(title=title, effective_at=effective_at)
+    version = PriceVersion.objects.create(title=title, effective_at=effective_at, currency=currency)
     write_lines(version, lines)
     PriceVersion.objects.filter(pk=version.pk, state=VersionState.DRAFT).update(
         state=VersionState.PUBLISHED, published_at=now, published_by=actor.name[:200]

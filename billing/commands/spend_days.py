@@ -15,6 +15,7 @@ from billing.commands.budget_accrual import subjects_of
 from billing.locks import lock_account
 from billing.models import Budget, BudgetScope, SpendAnomaly, SpendDay
 from billing.queries.budgets import WHOLE, DaysKey, days_before, days_of, today_at
+from billing.queries.currencies import currency_of
 from billing.queries.drafts import draft
 from billing.queries.spend import SpendPart, in_micro, spend_parts
 from common.ids import uuid7
@@ -140,6 +141,7 @@ def _judge(
             "days": found.days,
             "project": name,
             "project_net": f"{net:.2f}",
+            "currency": currency_of(tenant_id),
         },
         now=now,
     )

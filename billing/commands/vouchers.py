@@ -23,7 +23,7 @@ from billing.models import (
     VoucherApplication,
     VoucherScheme,
 )
-from billing.money import FEN, is_whole_fen
+from billing.money import CURRENCY, FEN, is_whole_fen
 from common.errors import DomainError, FieldError, NotFound
 from tenants.audit import record
 from tenants.models import Organisation
@@ -48,6 +48,14 @@ class SchemeClosed(DomainError):
     code = "voucher_scheme_closed"
     status = 409
     message = _("This scheme takes no applications at this time.")
+
+
+class VoucherCurrency(DomainError):
+    """A city gives yuan; an account in another currency has no use for them."""
+
+    code = "voucher_currency"
+    status = 409
+    message = _("Vouchers are in %(own)s, and this account is billed in %(currency)s.")
 
 
 class CapReached(DomainError):
@@ -110,7 +118,8 @@ def apply_for_voucher(
     """Draft and submit an application; a scheme without a review grants it at once.
 
     Locks: the account, then the caps of the scheme.
-    Raises: PermissionRefused, NotFound, SchemeClosed, ApplicationRefused, CapReached, AccountBusy.
+    Raises: PermissionRefused, NotFound, VoucherCurrency, SchemeClosed, ApplicationRefused,
+    CapReached, AccountBusy.
     Idempotent: by key; the second call gives the first application back.
     """
     require(actor, Permission.VOUCHER_APPLY, tenant_id)
@@ -118,7 +127,9 @@ def apply_for_voucher(
     if scheme is None:
         raise NotFound
 
-    lock_account(tenant_id)
+    account = lock_account(tenant_id)
+    if account.currency != CURRENCY:
+        raise VoucherCurrency(own=CURRENCY, currency=account.currency)
     known = VoucherApplication.objects.filter(tenant_id=tenant_id, key=key).first()
     if known is not None:
         if (known.scheme_id, known.amount) != (scheme.pk, request.amount):

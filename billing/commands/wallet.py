@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +12,7 @@ from billing.commands.arrears import reassess
 from billing.commands.ledger import book
 from billing.locks import lock_account
 from billing.models import Account, Invoice, InvoicePayment, LedgerKind, MoveCause
-from billing.money import FEN
+from billing.money import CURRENCIES, FEN
 from billing.queries.dues import with_due
 from billing.queries.wallet import Standing
 from common.errors import DomainError
@@ -29,6 +29,25 @@ class AmountRefused(DomainError):
     code = "amount_refused"
     status = 422
     message = _("Give an amount in whole fen, above zero and at most one billion.")
+
+
+class CurrencyUnknown(DomainError):
+    """Not one of the currencies that tenants are billed in."""
+
+    code = "currency_unknown"
+    status = 422
+    message = _("Tenants are billed in one of %(known)s.")
+
+
+class CurrencyFixed(DomainError):
+    """Money, credit, a contract, a budget or use stands in the old currency already."""
+
+    code = "currency_fixed"
+    status = 409
+    message = _(
+        "The account has money, use, a contract or a budget in %(currency)s, so its currency "
+        "stays. A customer that is billed in two currencies is two tenants."
+    )
 
 
 def _whole_fen(amount: Decimal, *, least: Decimal) -> Decimal:
@@ -97,6 +116,38 @@ def set_credit_limit(*, actor: Actor, tenant_id: UUID, amount: Decimal, now: dat
     )
     reassess(tenant_id=tenant_id, now=now, cause=MoveCause.OPERATOR)
     account.credit_limit = amount
+    return Standing.of(account)
+
+
+@transaction.atomic
+def set_currency(*, actor: Actor, tenant_id: UUID, currency: str, now: datetime) -> Standing:
+    """Say in which currency a tenant is billed, before anything of money or use happened to it.
+
+    What may still be changed the database decides: it knows every row that counts on the old one.
+    Locks: the account.
+    Raises: PermissionRefused, CurrencyUnknown, CurrencyFixed, AccountBusy.
+    Idempotent: the currency it has is always taken.
+    """
+    require(actor, Permission.WALLET_TOP_UP, tenant_id)
+    if currency not in CURRENCIES:
+        raise CurrencyUnknown(known=", ".join(CURRENCIES))
+
+    account = lock_account(tenant_id)
+    if account.currency == currency:
+        return Standing.of(account)
+    try:
+        with transaction.atomic():
+            Account.objects.filter(pk=account.pk).update(currency=currency)
+    except IntegrityError as error:
+        raise CurrencyFixed(currency=account.currency) from error
+    record(
+        actor,
+        "billing.account.currency_set",
+        subject=f"billing.account:{account.pk}",
+        tenant_id=tenant_id,
+        detail={"from": account.currency, "to": currency, "at": now.isoformat()},
+    )
+    account.currency = currency
     return Standing.of(account)
 
 

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from billing.money import CURRENCY
 from tenants.models import TenantOwned
 
 
@@ -34,7 +35,7 @@ class Contract(TenantOwned):
     state = models.CharField(
         max_length=20, choices=ContractState.choices, default=ContractState.DRAFT
     )
-    currency = models.CharField(max_length=3, default="CNY")
+    currency = models.CharField(max_length=3, default=CURRENCY)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     drafted_by = models.CharField(max_length=200)
@@ -56,10 +57,6 @@ class Contract(TenantOwned):
             models.CheckConstraint(
                 condition=models.Q(ends_at__gte=models.F("starts_at")),
                 name="billing_contract_period",
-            ),
-            # One currency is sold; a contract in another one could not be billed.
-            models.CheckConstraint(
-                condition=models.Q(currency="CNY"), name="billing_contract_currency"
             ),
         ]
         indexes = [models.Index(fields=["tenant", "state"], name="billing_contract_of_tenant")]
@@ -85,7 +82,7 @@ class ContractTerm(TenantOwned):
     Shape: discounts and prices name what they are for (``meter``, ``sku``, ``match``; empty is
     all); minimum and commitment carry ``amount``, ``interval`` and ``tax_code``. ``in_force`` is
     kept by the database from the contract's state; None while the contract is a draft.
-    Units: ``discount_percent`` of the list price; ``amount`` net CNY.
+    Units: ``discount_percent`` of the list price; ``amount`` net, in the contract's currency.
     """
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="terms")

@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from billing.money import CURRENCY
 from tenants.models import TenantOwned
 
 
@@ -89,7 +90,7 @@ class CreditLot(TenantOwned):
     title = models.CharField(max_length=150)
     face = models.DecimalField(max_digits=24, decimal_places=2)
     remaining = models.DecimalField(max_digits=24, decimal_places=2, default=Decimal(0))
-    currency = models.CharField(max_length=3, default="CNY")
+    currency = models.CharField(max_length=3, default=CURRENCY)
     meter = models.CharField(max_length=60, blank=True)
     match = models.JSONField(default=dict)
     price_net = models.DecimalField(max_digits=18, decimal_places=2, default=Decimal(0))
@@ -159,6 +160,11 @@ class CreditLot(TenantOwned):
                     | (~models.Q(kind=CreditKind.VOUCHER) & models.Q(scheme=None))
                 ),
                 name="billing_creditlot_scheme",
+            ),
+            # A city gives yuan.
+            models.CheckConstraint(
+                condition=~models.Q(kind=CreditKind.VOUCHER) | models.Q(currency=CURRENCY),
+                name="billing_creditlot_voucher_currency",
             ),
         ]
         indexes = [

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from billing.money import CURRENCY
 from tenants.models import TenantOwned
 
 
@@ -98,7 +99,7 @@ class Fapiao(TenantOwned):
     seller_tax_number = models.CharField(max_length=18, blank=True)
     seller_address_phone = models.CharField(max_length=200, blank=True)
     seller_bank_account = models.CharField(max_length=200, blank=True)
-    currency = models.CharField(max_length=3, default="CNY")
+    currency = models.CharField(max_length=3, default=CURRENCY)
     net = models.DecimalField(max_digits=18, decimal_places=2)
     tax = models.DecimalField(max_digits=18, decimal_places=2)
     gross = models.DecimalField(max_digits=18, decimal_places=2)
@@ -135,6 +136,10 @@ class Fapiao(TenantOwned):
             models.CheckConstraint(
                 condition=models.Q(gross=models.F("net") + models.F("tax")),
                 name="billing_fapiao_total",
+            ),
+            # The tax bureau's form is in yuan.
+            models.CheckConstraint(
+                condition=models.Q(currency=CURRENCY), name="billing_fapiao_currency"
             ),
             models.CheckConstraint(
                 condition=models.Q(direction=FapiaoDirection.BLUE, gross__gt=0, original=None)

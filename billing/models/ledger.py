@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.fields import TransactionIdField
+from billing.money import CURRENCIES, CURRENCY
 from tenants.models import TenantOwned
 
 
@@ -14,10 +15,11 @@ class Account(TenantOwned):
 
     Shape: ``wallet``, ``receivable`` and ``held`` are moved only by the database, from ledger
     entries and holds; ``unbilled`` is the gross of the draft invoice at the last accrual.
+    Everything that is money of the tenant is in ``currency``, fixed once anything happened.
     Locks: this row is the lock of everything that takes money (``billing.locks.lock_account``).
     """
 
-    currency = models.CharField(max_length=3, default="CNY")
+    currency = models.CharField(max_length=3, default=CURRENCY)
     wallet = models.DecimalField(max_digits=24, decimal_places=6, default=Decimal(0))
     receivable = models.DecimalField(max_digits=24, decimal_places=6, default=Decimal(0))
     held = models.DecimalField(max_digits=24, decimal_places=6, default=Decimal(0))
@@ -31,6 +33,13 @@ class Account(TenantOwned):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant"], name="billing_account_one_per_tenant"),
+            # What rows of money refer to, so that all of a tenant's are in one currency.
+            models.UniqueConstraint(
+                fields=["tenant", "currency"], name="billing_account_currency_key"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(currency__in=CURRENCIES), name="billing_account_currency_known"
+            ),
             models.CheckConstraint(
                 condition=models.Q(wallet__gte=0)
                 & models.Q(receivable__gte=0)
@@ -62,7 +71,7 @@ class LedgerAccount(TenantOwned):
     """
 
     kind = models.CharField(max_length=20, choices=LedgerKind.choices)
-    currency = models.CharField(max_length=3, default="CNY")
+    currency = models.CharField(max_length=3, default=CURRENCY)
     balance = models.DecimalField(max_digits=24, decimal_places=6, default=Decimal(0))
 
     class Meta:

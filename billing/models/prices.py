@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField, DateTimeRangeField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from billing.money import CURRENCIES, CURRENCY
 from common.ids import uuid7
 
 
@@ -24,7 +25,8 @@ VERSION_TRANSITIONS: Mapping[VersionState, frozenset[VersionState]] = {
 
 
 class PriceVersion(models.Model):
-    """A whole price list from an instant on; the database refuses edits once it is published.
+    """A whole price list of one currency from an instant on; the database refuses edits once it is
+    published.
 
     Shape: ``authors`` are the ids of everybody who changed the draft; none of them publishes it.
     """
@@ -34,7 +36,7 @@ class PriceVersion(models.Model):
         max_length=20, choices=VersionState.choices, default=VersionState.DRAFT
     )
     title = models.CharField(max_length=100, blank=True)
-    currency = models.CharField(max_length=3, default="CNY")
+    currency = models.CharField(max_length=3, default=CURRENCY)
     effective_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
     published_by = models.CharField(max_length=200, blank=True)
@@ -48,9 +50,13 @@ class PriceVersion(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["effective_at"],
+                fields=["currency", "effective_at"],
                 condition=models.Q(state=VersionState.PUBLISHED),
                 name="billing_priceversion_one_per_instant",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(currency__in=CURRENCIES),
+                name="billing_priceversion_currency_known",
             ),
             models.CheckConstraint(
                 condition=models.Q(state__in=VersionState.values),
@@ -101,6 +107,7 @@ class SpotPrice(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     sku = models.CharField(max_length=80)
+    currency = models.CharField(max_length=3, default=CURRENCY)
     starts_at = models.DateTimeField()
     unit_price = models.DecimalField(max_digits=30, decimal_places=15)
     quoted_at = models.DateTimeField()
@@ -108,7 +115,9 @@ class SpotPrice(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["sku", "starts_at"], name="billing_spotprice_key"),
+            models.UniqueConstraint(
+                fields=["sku", "currency", "starts_at"], name="billing_spotprice_key"
+            ),
             models.CheckConstraint(
                 condition=models.Q(unit_price__gte=0)
                 & models.Q(starts_at__gte=models.F("quoted_at")),

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from billing.models import LedgerKind
-from billing.money import CURRENCY
+from billing.queries.currencies import currency_of
 from common.period import Period
 from tenants.models import Organisation
 from tenants.permissions import Actor, Permission, require
@@ -109,7 +109,7 @@ def account_statement(*, actor: Actor, tenant_id: UUID, period: Period) -> Accou
         tenant_code=tenant.code,
         tenant_name=tenant.legal_name or tenant.name,
         credit_code=tenant.credit_code,
-        currency=CURRENCY,
+        currency=currency_of(tenant_id),
         start=period.start,
         end=period.end,
         opening=opening,

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import cast
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from billing.arrears import (
@@ -20,6 +21,7 @@ from billing.arrears import (
 )
 from billing.models import Account, ArrearsStanding
 from billing.money import CURRENCY
+from billing.queries.currencies import own_currency
 from billing.queries.wallet import NOTHING as NO_MONEY
 from billing.queries.wallet import Standing
 from common.errors import DomainError
@@ -51,6 +53,7 @@ class Arrears:
     exempt_until: datetime | None = None
     must_freeze: frozenset[ResourceClass] = NOTHING
     released: frozenset[ResourceClass] = NOTHING
+    currency: str = CURRENCY
 
     @property
     def is_owing(self) -> bool:
@@ -70,17 +73,14 @@ class Arrears:
             return self.deadlines.first_freeze_at
         return self.deadlines.last_release_at
 
-    @property
-    def currency(self) -> str:
-        return CURRENCY
-
 
 IN_ORDER = Arrears(state=S.NORMAL)
 
 
 # Two tables of one row per tenant, of which either may have none yet.
 _BOTH = """
-SELECT s.*, a.currency, a.wallet, a.receivable, a.held, a.credit_limit, a.unbilled
+SELECT s.*, coalesce(a.currency, 'CNY') AS currency, a.wallet, a.receivable, a.held,
+    a.credit_limit, a.unbilled
 FROM (VALUES (%s::uuid)) AS t (tenant_id)
 LEFT JOIN billing_account a ON a.tenant_id = t.tenant_id
 LEFT JOIN billing_arrearsstanding s ON s.tenant_id = t.tenant_id
@@ -98,12 +98,17 @@ def arrears_and_account(tenant_id: UUID, now: datetime) -> tuple[Arrears, Standi
 
 def standing_of(tenant_id: UUID, now: datetime) -> Arrears:
     """How the tenant stands; one row read. In order before its first assessment."""
-    row = ArrearsStanding.objects.filter(tenant_id=tenant_id).first()
+    row = standings().filter(tenant_id=tenant_id).first()
     return IN_ORDER if row is None else as_arrears(row, now)
 
 
+def standings() -> QuerySet[ArrearsStanding]:
+    """The rows that ``as_arrears`` reads: each with its tenant's currency."""
+    return ArrearsStanding.objects.annotate(currency=own_currency())
+
+
 def as_arrears(row: ArrearsStanding, now: datetime) -> Arrears:
-    """The row as others read it: which classes are frozen and given up by now."""
+    """The row of ``standings`` as others read it: which classes are frozen and given up by now."""
     deadlines = row.deadlines
     state = S(row.state)
     frozen = released = NOTHING
@@ -123,12 +128,13 @@ def as_arrears(row: ArrearsStanding, now: datetime) -> Arrears:
         exempt_until=row.exempt_until,
         must_freeze=frozen,
         released=released & frozen,
+        currency=row.currency,  # type: ignore[attr-defined]
     )
 
 
 def frozen_tenants(now: datetime) -> Mapping[UUID, Arrears]:
     """Every tenant some of whose work must not run; needs the operators' scope."""
-    rows = ArrearsStanding.objects.filter(state__in=[S.RETENTION, S.RELEASED])
+    rows = standings().filter(state__in=[S.RETENTION, S.RELEASED])
     read = {row.tenant_id: as_arrears(row, now) for row in rows.order_by("tenant_id")}
     return MappingProxyType({key: one for key, one in read.items() if one.must_freeze})
 
@@ -148,10 +154,14 @@ class ArrearsRefused(DomainError):
 
     code = "arrears"
     status = 402
-    message = _("The account is in arrears: %(needed)s CNY are needed.")
+    message = _("The account is in arrears: %(needed)s %(currency)s are needed.")
 
     def __init__(self, arrears: Arrears) -> None:
-        super().__init__(needed=arrears.amount_needed, deadline=_at_centre(arrears.deadline))
+        super().__init__(
+            needed=arrears.amount_needed,
+            currency=arrears.currency,
+            deadline=_at_centre(arrears.deadline),
+        )
         self.arrears = arrears
 
     @property
@@ -173,24 +183,24 @@ class ArrearsRefused(DomainError):
 class InGrace(ArrearsRefused):
     code = "arrears_grace"
     message = _(
-        "The account is in arrears: %(needed)s CNY are needed. What runs keeps running until "
-        "%(deadline)s, but nothing new can be started."
+        "The account is in arrears: %(needed)s %(currency)s are needed. What runs keeps running "
+        "until %(deadline)s, but nothing new can be started."
     )
 
 
 class InRetention(ArrearsRefused):
     code = "arrears_retention"
     message = _(
-        "The account is frozen for arrears: %(needed)s CNY are needed. What was stopped is kept "
-        "until %(deadline)s."
+        "The account is frozen for arrears: %(needed)s %(currency)s are needed. What was stopped "
+        "is kept until %(deadline)s."
     )
 
 
 class IsReleased(ArrearsRefused):
     code = "arrears_released"
     message = _(
-        "The account stayed in arrears and its resources were given up: %(needed)s CNY are "
-        "needed before anything new can be started."
+        "The account stayed in arrears and its resources were given up: %(needed)s %(currency)s "
+        "are needed before anything new can be started."
     )
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import connection
 
 from billing.arrears import ArrearsState
-from billing.models import ArrearsMove, ArrearsStanding
-from billing.queries.arrears import Arrears, as_arrears
+from billing.models import ArrearsMove
+from billing.queries.arrears import Arrears, as_arrears, standings
 from tenants.permissions import Actor, Permission, require
 
 
@@ -114,13 +114,13 @@ def _read(tenant_id: UUID | None, now: datetime) -> tuple[Debtor, ...]:
     with connection.cursor() as cursor:
         cursor.execute(DEBTORS, {"now": now, "tenant": tenant_id})
         rows = cursor.fetchall()
-    standings = {
+    known = {
         row.tenant_id: as_arrears(row, now)
-        for row in ArrearsStanding.objects.filter(tenant_id__in=[row[0] for row in rows])
+        for row in standings().filter(tenant_id__in=[row[0] for row in rows])
     }
     in_order = Arrears(state=ArrearsState.NORMAL)
     return tuple(
-        Debtor(code, name, tier, standings.get(key, in_order), Ageing(*ages))
+        Debtor(code, name, tier, known.get(key, in_order), Ageing(*ages))
         for key, code, name, tier, *ages in rows
     )
 

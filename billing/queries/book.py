@@ -13,21 +13,26 @@ from billing.pricing.stored import terms_of
 from billing.rating import PriceBookFacts, PriceFact, SeriesUse, SpotFact, TaxFact, VersionFact
 
 
-def book_facts(uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = ()) -> PriceBookFacts:
-    """The lists in force while these were used, the quoted prices and the tax table.
+def book_facts(
+    uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = (), *, currency: str
+) -> PriceBookFacts:
+    """The lists of a currency while these were used, the quoted prices and the tax table.
 
-    Shape: ``agreed`` are the contract terms of the tenant whose use it is.
+    Shape: ``agreed`` are the contract terms of the tenant whose use it is; a price that was quoted
+    in another currency is none.
     Two statements, and one more where a list has spot prices.
     """
     rows = tuple(uses)
     quoted = {use.quoted_price_id for use in rows if use.quoted_price_id is not None}
     first = min(use.first_hour for use in rows)
-    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED)
+    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED, currency=currency)
     # Lists that were replaced before the first hour can price nothing here.
     in_force = published.filter(effective_at__lte=first).order_by("-effective_at")[:1]
     since = Coalesce(Subquery(in_force.values("effective_at")), Value(first))
     relevant = published.filter(effective_at__gte=since)
-    wanted = Price.objects.filter(Q(version__in=relevant) | Q(pk__in=quoted))
+    wanted = Price.objects.filter(
+        Q(version__in=relevant) | Q(pk__in=quoted), version__currency=currency
+    )
     prices: dict[datetime, list[PriceFact]] = {}
     for price in wanted.select_related("version"):
         prices.setdefault(price.version.effective_at, []).append(_fact(price))
@@ -42,7 +47,7 @@ def book_facts(uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = ()) -
         taxes=tax_facts(),
         zone=settings.CENTRE_TIME_ZONE,
         agreed=agreed,
-        spot=_spot_facts({price.sku for price in listed if price.model == "spot"}, first),
+        spot=_spot_facts({price.sku for price in listed if price.model == "spot"}, currency, first),
     )
 
 
@@ -54,11 +59,11 @@ def tax_facts() -> tuple[TaxFact, ...]:
     )
 
 
-def _spot_facts(skus: set[str], first: datetime) -> tuple[SpotFact, ...]:
+def _spot_facts(skus: set[str], currency: str, first: datetime) -> tuple[SpotFact, ...]:
     """The quotes that held from ``first`` on."""
     if not skus:
         return ()
-    rows = SpotPrice.objects.filter(sku__in=skus).order_by("sku", "starts_at")
+    rows = SpotPrice.objects.filter(sku__in=skus, currency=currency).order_by("sku", "starts_at")
     kept: list[SpotFact] = []
     for one in rows:
         if kept and kept[-1].sku == one.sku and one.starts_at <= first:

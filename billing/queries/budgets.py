@@ -22,7 +22,7 @@ from billing.models import (
     SpendDay,
     UsageBatch,
 )
-from billing.money import CURRENCY
+from billing.queries.currencies import own_currency
 from common.errors import DomainError, NotFound
 from common.paging import Page, in_order
 from common.period import Period, month_of
@@ -153,6 +153,7 @@ def _states(rows: QuerySet[Budget], days: Days, now: datetime) -> tuple[BudgetSt
             spent=_spent(month),
             refreshed_at=_of_month(month, "refreshed_at"),
             promised=Subquery(Account.objects.filter(tenant=OuterRef("tenant")).values("held")),
+            currency=own_currency(),
         ),
         key=lambda one: (_ORDER[BudgetScope(one.scope)], one.name, one.pk),
     )
@@ -183,7 +184,7 @@ def _state(
         scope=row.scope,
         name=row.name,
         subject_id=row.project_id or row.api_key_id or row.deployment_id,
-        currency=CURRENCY,
+        currency=row.currency,  # type: ignore[attr-defined]
         amount=row.amount,
         stops=row.stops,
         stops_running=row.stops_running,
@@ -291,8 +292,8 @@ class BudgetReached(DomainError):
     code = "budget_reached"
     status = 409
     message = _(
-        "The budget “%(name)s” is reached: %(spent)s of %(amount)s CNY net are spent this month. "
-        "Raise the budget, or wait for the next month."
+        "The budget “%(name)s” is reached: %(spent)s of %(amount)s %(currency)s net are spent this "
+        "month. Raise the budget, or wait for the next month."
     )
 
 
@@ -308,14 +309,21 @@ def refuse_when_reached(tenant_id: UUID, project_id: UUID | None, now: datetime)
         scope |= Q(scope=BudgetScope.PROJECT, project_id=project_id)
     row = _stopping(now).filter(scope, tenant_id=tenant_id).order_by("pk").first()
     if row is not None:
-        raise BudgetReached(name=row.name, spent=f"{row.spent:.2f}", amount=f"{row.amount:.2f}")
+        raise BudgetReached(
+            name=row.name,
+            spent=f"{row.spent:.2f}",
+            amount=f"{row.amount:.2f}",
+            currency=row.currency,
+        )
 
 
 # A manager's annotated rows have a type of their own, which has the added names.
 def _stopping(now: datetime):  # type: ignore[no-untyped-def]
     """Budgets that are reached in the month of ``now`` and stop something."""
     month = month_of(now, settings.CENTRE_TIME_ZONE)
-    rows = Budget.objects.filter(removed_at__isnull=True, stops=True).annotate(spent=_spent(month))
+    rows = Budget.objects.filter(removed_at__isnull=True, stops=True).annotate(
+        spent=_spent(month), currency=own_currency()
+    )
     return rows.filter(spent__gte=F("amount"))
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from uuid import UUID
 
-from billing.models import ContractTerm, TermKind
+from billing.models import Account, ContractTerm, TermKind
+from billing.money import CURRENCY
 from billing.pricing import Terms
 from billing.pricing.agreed import AgreedTerm
 from billing.queries.book import book_facts
@@ -39,8 +40,8 @@ def highest_prices(asked: Sequence[AskedPrice], at: datetime) -> tuple[HighestPr
     """The highest price of each at an instant, in the same order; None where nothing prices it.
 
     Shape: of tiers the dearest counts. What is owed once for entering a tier or for beginning a
-    block is no price of a unit and not in it. Four statements at most, for all tenants together.
-    Needs operators' scope.
+    block is no price of a unit and not in it. For all tenants together two statements, and three
+    more at most for each currency they are billed in. Needs operators' scope.
     """
     if not asked:
         return ()
@@ -58,11 +59,14 @@ def highest_prices(asked: Sequence[AskedPrice], at: datetime) -> tuple[HighestPr
         )
         for place, one in enumerate(asked)
     ]
-    book = book_facts(uses)
-    agreed = _agreed({one.tenant_id for one in asked}, at)
+    currencies = _currencies({one.tenant_id for one in asked})
+    books = {
+        currency: book_facts(uses, currency=currency) for currency in sorted({*currencies.values()})
+    }
+    agreed = _agreed(currencies, at)
     found: list[HighestPrice | None] = []
     for one, use in zip(asked, uses, strict=True):
-        own = replace(book, agreed=agreed.get(one.tenant_id, ()))
+        own = replace(books[currencies[one.tenant_id]], agreed=agreed.get(one.tenant_id, ()))
         price = own.price_for(use, at)
         rate = None if price is None else own.tax_for(price.tax_code, at)
         if price is None or rate is None:
@@ -71,6 +75,12 @@ def highest_prices(asked: Sequence[AskedPrice], at: datetime) -> tuple[HighestPr
         net = _highest(price.terms)
         found.append(HighestPrice(_upward(net), _upward(net * (1 + rate))))
     return tuple(found)
+
+
+def _currencies(tenants: Iterable[UUID]) -> Mapping[UUID, str]:
+    wanted = set(tenants)
+    known = Account.objects.filter(tenant_id__in=wanted).values_list("tenant_id", "currency")
+    return {**dict.fromkeys(wanted, CURRENCY), **dict(known)}
 
 
 def _agreed(tenants: Iterable[UUID], at: datetime) -> Mapping[UUID, tuple[AgreedTerm, ...]]:

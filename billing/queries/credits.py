@@ -84,7 +84,7 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         mode=lot.mode,
         face=_shown(lot.face, divisor),
         remaining=_shown(lot.remaining, divisor),
-        unit=meter.display_unit if meter is not None else "CNY",
+        unit=meter.display_unit if meter is not None else lot.currency,
         meter=lot.meter,
         match=lot.match,
         scope=lot.scope,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from billing import meters
 from billing.models import Price
+from billing.money import CURRENCY
 from billing.pricing import Tier
 from billing.pricing.stored import tiers_of
 from billing.queries.prices import price_book, version_prices
@@ -74,9 +75,9 @@ def price_list(version_id: UUID) -> tuple[PriceFact, ...]:
     return tuple(_fact(price) for price in version_prices(version_id))
 
 
-def list_in_force(at: datetime) -> tuple[PriceFact, ...]:
-    """The prices in force at an instant, by meter and SKU; two statements."""
-    return tuple(_fact(price) for price in price_book(at))
+def list_in_force(at: datetime, currency: str = CURRENCY) -> tuple[PriceFact, ...]:
+    """The prices of a currency in force at an instant, by meter and SKU; two statements."""
+    return tuple(_fact(price) for price in price_book(at, currency))
 
 
 def changes(before: Sequence[PriceFact], after: Sequence[PriceFact]) -> tuple[Change, ...]:

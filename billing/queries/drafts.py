@@ -21,7 +21,6 @@ from billing.charging import (
     rate,
 )
 from billing.models import CreditKind, CreditLot
-from billing.money import CURRENCY
 from billing.payment_order import LotFact
 from billing.queries.adjusting import AdjustmentFact, Periods, open_periods
 from billing.queries.book import book_facts, tax_facts
@@ -71,7 +70,12 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     start = opened.starts_at
     agreed = agreements(tenant_id) if opened.may_have_terms else NOTHING_AGREED
     planned = (
-        plan(uses, book_facts(uses, agreed.rates), period_start=start, until=until)
+        plan(
+            uses,
+            book_facts(uses, agreed.rates, currency=opened.currency),
+            period_start=start,
+            until=until,
+        )
         if uses and start is not None
         else EMPTY
     )
@@ -90,7 +94,7 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     net = sum((net for net, _tax in amounts), Decimal(0))
     tax = sum((tax for _net, tax in amounts), Decimal(0))
     return Draft(
-        currency=CURRENCY,
+        currency=opened.currency,
         period_start=start,
         until=until,
         charges=charges,

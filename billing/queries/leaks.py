@@ -6,7 +6,7 @@ to those who measure.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from billing.money import round_to_fen
+from billing.money import CURRENCY, round_to_fen
 from billing.pricing import charge
 from billing.queries.book import book_facts
 from billing.rating import PriceBookFacts, SeriesUse, Unpriced, plan
@@ -143,41 +143,49 @@ class Valued:
 # handful of rows.
 KINDS = """
 SELECT tenant.code, tenant.name, series.meter, series.price_id, kind.said,
-    array_agg(series.id ORDER BY series.id)
+    array_agg(series.id ORDER BY series.id), coalesce(account.currency, %s)
 FROM billing_series series
 JOIN tenants_organisation tenant ON tenant.id = series.tenant_id
+LEFT JOIN billing_account account ON account.tenant_id = series.tenant_id
 CROSS JOIN LATERAL (
     SELECT coalesce(jsonb_object_agg(name, value ORDER BY name), '{}'::jsonb) AS said
     FROM jsonb_each(series.dimensions) AS dimension (name, value)
     WHERE name IN (SELECT jsonb_object_keys(match) FROM billing_price)
 ) kind
-GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 3, 4, 5
+GROUP BY 1, 2, 3, 4, 5, 7 ORDER BY 1, 3, 4, 5
 """
 
 
 def valued(*, actor: Actor, lost: Sequence[Lost], period: Period) -> Valued:
-    """Lost use at list prices, and counted use without one; four statements at most.
+    """Lost use at the prices of the centre's own currency, and counted use without one in its
+    tenant's.
+
+    Two statements, and two more for each currency in use, three where it has spot prices.
 
     Raises: PermissionRefused.
     """
     require(actor, Permission.REVENUE_READ)
     with connection.cursor() as cursor:
-        cursor.execute(KINDS)
+        cursor.execute(KINDS, [CURRENCY])
         kinds = cursor.fetchall()
-    uses = [
-        _use(place, meter, json.loads(said), price_id, period)
-        for place, (_code, _name, meter, price_id, said, _series) in enumerate(kinds)
-    ]
+    uses: dict[str, list[SeriesUse]] = {CURRENCY: []}
+    for place, (_code, _name, meter, price_id, said, _series, currency) in enumerate(kinds):
+        use = _use(place, meter, json.loads(said), price_id, period)
+        uses.setdefault(currency, []).append(use)
     asked = [
         _use(-1, one.meter, one.dimensions, one.price_id, Period(one.at, one.at + HOUR))
         for one in lost
     ]
-    if not uses and not asked:
+    if not kinds and not asked:
         return Valued((), ())
-    book = book_facts([*uses, *asked])
-    missing = plan(uses, book, period_start=period.start, until=period.end).unpriced
+    own = book_facts([*uses[CURRENCY], *asked], currency=CURRENCY)
+    missing: list[Unpriced] = []
+    for currency, counted in uses.items():
+        book = own if currency == CURRENCY else book_facts(counted, currency=currency)
+        found = plan(counted, book, period_start=period.start, until=period.end)
+        missing.extend(found.unpriced)
     return Valued(
-        worth=tuple(_worth(book, use, one) for use, one in zip(asked, lost, strict=True)),
+        worth=tuple(_worth(own, use, one) for use, one in zip(asked, lost, strict=True)),
         unpriced=_unpriced(kinds, missing),
     )
 
@@ -202,6 +210,9 @@ def _use(
 
 
 def _worth(book: PriceBookFacts, use: SeriesUse, lost: Lost) -> Decimal | None:
+    if use.quoted_price_id not in book.quoted:
+        # Quoted in another currency: what the centre's own list asks is the estimate.
+        use = replace(use, quoted_price_id=None)
     price = book.list_price_for(use, lost.at)
     if price is None:
         return None
@@ -222,7 +233,7 @@ GROUP BY 1 HAVING sum(bucket.quantity) <> 0 ORDER BY 1 LIMIT %(most)s
 
 # psycopg gives each column with a type of its own.
 def _unpriced(
-    kinds: Sequence[tuple[str, str, str, UUID | None, str, list[int]]],
+    kinds: Sequence[tuple[str, str, str, UUID | None, str, list[int], str]],
     missing: Sequence[Unpriced],
 ) -> tuple[UnpricedRow, ...]:
     stretches = [
@@ -243,6 +254,6 @@ def _unpriced(
         rows = cursor.fetchall()
     found = []
     for place, quantity in rows:
-        code, name, meter, _price, said, _series = kinds[place]
+        code, name, meter, _price, said, _series, _currency = kinds[place]
         found.append(UnpricedRow(code, name, meter, json.loads(said), quantity))
     return tuple(found)

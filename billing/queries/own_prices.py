@@ -11,7 +11,8 @@ from billing.pricing import Tier
 from billing.pricing.agreed import AgreedTerm, agreed_price
 from billing.pricing.stored import terms_of
 from billing.queries.contracts import agreements
-from billing.queries.prices import price_book, spot_prices_at
+from billing.queries.currencies import billed_in
+from billing.queries.prices import spot_prices_at, version_at
 from common.paging import Page, in_order
 from tenants.permissions import Actor, Permission, require
 
@@ -25,6 +26,7 @@ class OwnPrice:
     """
 
     id: UUID
+    currency: str
     sku: str
     title_en: str
     title_zh: str
@@ -48,13 +50,17 @@ class OwnPrice:
 
 
 def own_prices(*, actor: Actor, tenant_id: UUID, at: datetime) -> tuple[OwnPrice, ...]:
-    """Every price of the list in force at an instant, by meter and SKU; four statements at most.
+    """Every price of the list of the tenant's currency in force at an instant, by meter and SKU.
 
+    Four statements at most.
     Raises: PermissionRefused.
     """
     require(actor, Permission.PRICE_READ, tenant_id)
-    prices = price_book(at)
-    spot = spot_prices_at(prices, at)
+    version = version_at(at, billed_in(tenant_id))
+    if version is None:
+        return ()
+    prices = tuple(version.prices.select_related("version").order_by("meter", "sku"))
+    spot = spot_prices_at(prices, at, version.currency)
     agreed = agreements(tenant_id).rates
     return tuple(_own(price, agreed, spot.get(price.sku), at) for price in prices)
 
@@ -91,6 +97,7 @@ def _own(
     unit = str(known.display_unit) if known is not None and whole else ""
     return OwnPrice(
         id=price.pk,
+        currency=price.version.currency,
         sku=price.sku,
         title_en=price.title_en,
         title_zh=price.title_zh,

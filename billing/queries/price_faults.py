@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import meters
 from billing.models import PriceVersion, TaxRate, VersionState
+from billing.money import CURRENCY
 from billing.pricing import MODELS, Terms, Tier, terms_faults
 from billing.pricing.match import best_match
 from common.errors import FieldError
@@ -45,14 +46,19 @@ class PriceLine:
         return Terms(self.unit_price, self.unit_quantity, self.tiers)
 
 
-def time_faults(effective_at: datetime, now: datetime) -> list[FieldError]:
-    """A list starts on a free whole hour to come; only the very first may reach back."""
+def time_faults(
+    effective_at: datetime, now: datetime, currency: str, *, may_reach_back: bool = False
+) -> list[FieldError]:
+    """A list starts on a free whole hour to come.
+
+    Shape: ``may_reach_back`` for one that ships with the product, if it is its currency's first.
+    """
     if effective_at != floor_hour(effective_at):
         return [FieldError("/effective_at", "not_whole_hour", _("Start on a whole hour."))]
-    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED)
+    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED, currency=currency)
     if published.filter(effective_at=effective_at).exists():
         return [FieldError("/effective_at", "taken", _("Another list starts at this hour."))]
-    if effective_at < now and published.exists():
+    if effective_at < now and not (may_reach_back and not published.exists()):
         return [FieldError("/effective_at", "past", _("A price list cannot start in the past."))]
     return []
 
@@ -150,21 +156,23 @@ SELECT DISTINCT series.meter, coalesce(
     (SELECT jsonb_object_agg(key, value) FROM jsonb_each(series.dimensions)
      WHERE key = ANY(%(properties)s)), '{}')::text
 FROM billing_series series
-WHERE series.price_id IS NULL AND EXISTS (
+LEFT JOIN billing_account account ON account.tenant_id = series.tenant_id
+WHERE series.price_id IS NULL AND coalesce(account.currency, %(own)s) = %(currency)s AND EXISTS (
     SELECT FROM billing_usagebucket bucket
     WHERE bucket.series_id = series.id AND bucket.hour >= %(since)s)
 ORDER BY 1, 2
 """
 
 
-def coverage_faults(lines: Sequence[PriceLine], now: datetime) -> list[FieldError]:
-    """Use of any tenant in the last weeks that the list has no price for; one statement.
+def coverage_faults(lines: Sequence[PriceLine], now: datetime, currency: str) -> list[FieldError]:
+    """Use in the last weeks, of any tenant with this currency, that the list has no price for; one
+    statement.
 
-    Needs operator scope: the list is every tenant's.
+    Needs operator scope: the list is every such tenant's.
     """
     properties = sorted({name for line in lines for name in line.match})
     gaps = []
-    for meter, dimensions in in_use(properties, now - STILL_IN_USE):
+    for meter, dimensions in in_use(properties, now - STILL_IN_USE, currency):
         if best_match(lines, meter, dimensions) is None:
             said = ", ".join(f"{name}={value}" for name, value in sorted(dimensions.items()))
             gaps.append(
@@ -178,8 +186,16 @@ def coverage_faults(lines: Sequence[PriceLine], now: datetime) -> list[FieldErro
     return gaps[:GAPS_NAMED]
 
 
-def in_use(properties: Sequence[str], since: datetime) -> tuple[tuple[str, dict[str, str]], ...]:
+def in_use(
+    properties: Sequence[str], since: datetime, currency: str
+) -> tuple[tuple[str, dict[str, str]], ...]:
     """Each combination of these properties that was metered without a price of its own."""
+    values: dict[str, str | datetime | list[str]] = {
+        "properties": list(properties),
+        "since": since,
+        "own": CURRENCY,
+        "currency": currency,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(IN_USE, {"properties": list(properties), "since": since})
+        cursor.execute(IN_USE, values)
         return tuple((meter, json.loads(told)) for meter, told in cursor.fetchall())

@@ -39,9 +39,11 @@ def price_version_of(version_id: UUID) -> PriceVersion:
 
 
 def version_before(version: PriceVersion) -> PriceVersion | None:
-    """The published list that this one follows."""
+    """The published list of the same currency that this one follows."""
     published = PriceVersion.objects.filter(
-        state=VersionState.PUBLISHED, effective_at__lt=version.effective_at
+        state=VersionState.PUBLISHED,
+        currency=version.currency,
+        effective_at__lt=version.effective_at,
     )
     return published.order_by("-effective_at").first()
 
@@ -50,19 +52,22 @@ def publishing_faults(version: PriceVersion, now: datetime) -> tuple[FieldError,
     """Why this draft could not be published now; needs operator scope."""
     lines = lines_of(version.pk)
     return (
-        *time_faults(version.effective_at, now),
+        *time_faults(version.effective_at, now, version.currency),
         *line_faults(lines),
         *naming_faults(lines),
         *overlap_faults(lines),
-        *coverage_faults(lines, now),
+        *coverage_faults(lines, now, version.currency),
     )
 
 
-def affected_contracts(changed: Sequence[Change], at: datetime) -> tuple[AffectedContract, ...]:
+def affected_contracts(
+    changed: Sequence[Change], at: datetime, currency: str
+) -> tuple[AffectedContract, ...]:
     """Active contracts whose rates are made of prices that change; needs operator scope."""
     terms = (
         ContractTerm.objects.filter(
             contract__state=ContractState.ACTIVE,
+            contract__currency=currency,
             kind__in=[TermKind.DISCOUNT, TermKind.PRICE],
             in_force__endswith__gt=at,
         )

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Price, PriceVersion, SpotPrice, TaxChange, TaxRate, VersionState
@@ -16,6 +17,7 @@ from billing.pricing.agreed import AgreedTerm, agreed_price
 from billing.pricing.match import best_match
 from billing.pricing.stored import terms_of
 from billing.queries.contracts import agreements
+from billing.queries.currencies import billed_in
 from common.errors import DomainError
 
 # How far back a quote that still holds is looked for on the page.
@@ -83,16 +85,20 @@ class Quote:
     gross: Decimal
 
 
-def version_at(at: datetime) -> PriceVersion | None:
-    """The price version in force at an instant."""
-    in_force = PriceVersion.objects.filter(state=VersionState.PUBLISHED, effective_at__lte=at)
-    return in_force.order_by("-effective_at").first()
+def version_at(at: datetime, currency: str | Coalesce) -> PriceVersion | None:
+    """The price version of a currency in force at an instant."""
+    return _in_force(at, currency).first()
 
 
-def price_book(at: datetime) -> tuple[Price, ...]:
-    """All prices in force at an instant, by meter and SKU."""
-    version = version_at(at)
+def price_book(at: datetime, currency: str = CURRENCY) -> tuple[Price, ...]:
+    """All prices of a currency in force at an instant, by meter and SKU."""
+    version = version_at(at, currency)
     return () if version is None else tuple(version.prices.order_by("meter", "sku"))
+
+
+def _in_force(at: datetime, currency: str | Coalesce) -> QuerySet[PriceVersion]:
+    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED, currency=currency)
+    return published.filter(effective_at__lte=at).order_by("-effective_at")
 
 
 def versions() -> tuple[PriceVersion, ...]:
@@ -116,11 +122,12 @@ def tax_changes() -> tuple[TaxChange, ...]:
 
 
 def spot_quotes(since: datetime) -> tuple[SpotPrice, ...]:
-    """The quotes that hold at or begin after an instant, by SKU and hour."""
-    found = SpotPrice.objects.order_by("sku", "starts_at")
+    """The quotes that hold at or begin after an instant, by currency, SKU and hour."""
+    found = SpotPrice.objects.order_by("currency", "sku", "starts_at")
     kept: list[SpotPrice] = []
     for one in found.filter(starts_at__gt=since - SPOT_SHOWN):
-        if kept and kept[-1].sku == one.sku and one.starts_at <= since:
+        is_same = kept and (kept[-1].currency, kept[-1].sku) == (one.currency, one.sku)
+        if is_same and one.starts_at <= since:
             kept.pop()
         kept.append(one)
     return tuple(kept)
@@ -129,29 +136,33 @@ def spot_quotes(since: datetime) -> tuple[SpotPrice, ...]:
 def quote(*, tenant_id: UUID, lines: Sequence[QuoteLine], at: datetime) -> Quote:
     """What the lines would cost this tenant at an instant, its contracts and spot quotes applied.
 
+    Shape: in the tenant's currency, by the lists of it.
     Two statements, however many lines, and one more where the list has spot prices.
     Raises: PriceMissing, TaxRateMissing.
     """
-    in_force = PriceVersion.objects.filter(state=VersionState.PUBLISHED, effective_at__lte=at)
-    newest = in_force.order_by("-effective_at").values("pk")[:1]
+    newest = _in_force(at, billed_in(tenant_id)).values("pk")[:1]
     taxed = TaxRate.objects.filter(tax_code=OuterRef("tax_code"), during__contains=at)
     listed = Price.objects.filter(version_id=Subquery(newest)).select_related("version")
     prices = tuple(listed.annotate(tax_rate=Subquery(taxed.values("rate")[:1])))
     rates = {one.tax_code: one.tax_rate for one in prices if one.tax_rate is not None}
-    rules = _Rules(prices, rates, agreements(tenant_id).rates, spot_prices_at(prices, at), at)
+    currency = prices[0].version.currency if prices else CURRENCY
+    spot = spot_prices_at(prices, at, currency)
+    rules = _Rules(prices, rates, agreements(tenant_id).rates, spot, at)
     quoted = tuple(_quoted(line, rules) for line in lines)
     net = sum((line.net for line in quoted), Decimal(0))
     tax = sum((line.tax for line in quoted), Decimal(0))
-    currency = prices[0].version.currency if prices else CURRENCY
     return Quote(currency=currency, lines=quoted, net=net, tax=tax, gross=net + tax)
 
 
-def spot_prices_at(prices: Sequence[Price], at: datetime) -> dict[str, Decimal]:
-    """The quote in force at an instant for each spot SKU of these prices that has one."""
+def spot_prices_at(prices: Sequence[Price], at: datetime, currency: str) -> dict[str, Decimal]:
+    """The quote in force at an instant for each spot SKU of these prices that has one.
+
+    Shape: ``currency`` is that of the prices.
+    """
     skus = {price.sku for price in prices if price.model == "spot"}
     if not skus:
         return {}
-    found = SpotPrice.objects.filter(sku__in=skus, starts_at__lte=at)
+    found = SpotPrice.objects.filter(sku__in=skus, currency=currency, starts_at__lte=at)
     return dict(found.order_by("starts_at").values_list("sku", "unit_price"))
 
 

@@ -95,6 +95,7 @@ def _notify(
                 "class": kind.value,
                 "minutes": arrears.checkpoint_minutes,
                 "amount_needed": str(arrears.amount_needed),
+                "currency": arrears.currency,
                 "stop_at": stop_at.isoformat(),
             },
             now=now,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db.models import DurationField, ExpressionWrapper, F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from billing.queries.currencies import currency_of
 from billing.queries.prices import PriceMissing
 from compute.models import EngineUsage, Reservation, Workload
 from compute.queries.quotes import quote_on_demand
@@ -62,18 +63,22 @@ def workload_cost(*, actor: Actor, workload: Workload, now: datetime) -> Workloa
     """Its cost so far at today's list, for looking at; the invoice keeps to the quoted price."""
     require(actor, Permission.USAGE_READ, workload.tenant_id)
     used, seen = _card_seconds(EngineUsage.objects.filter(workload_id=workload.pk))
-    covered = WorkloadCost(used, "CNY", Decimal(0), Decimal(0), None, seen)
     if workload.reservation_id is not None:
-        return covered
+        return _free(workload, used, seen)
     try:
         so_far = quote_on_demand(
             tenant_id=workload.tenant_id, pool=workload.pool, cards=1, seconds=used, at=now
         )
     except PriceMissing:
-        return covered
+        return _free(workload, used, seen)
     line = so_far.lines[0]
     hourly = line.unit_price * workload.cards * 3600 / line.unit_quantity
     return WorkloadCost(used, so_far.currency, so_far.net, so_far.gross, hourly, seen)
+
+
+def _free(workload: Workload, used: int, seen: datetime | None) -> WorkloadCost:
+    currency = currency_of(workload.tenant_id)
+    return WorkloadCost(used, currency, Decimal(0), Decimal(0), None, seen)
 
 
 def _card_seconds(rows: QuerySet[EngineUsage]) -> tuple[int, datetime | None]:
