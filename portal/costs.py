@@ -101,6 +101,7 @@ class Sheet:
     """
 
     asked: Asked
+    currency: str
     meter: Meter | None
     groups: tuple[Group, ...]
     days: tuple[DayCosts, ...]
@@ -162,6 +163,7 @@ def cost_sheet(*, actor: Actor, tenant_id: UUID, asked: Asked, now: datetime) ->
     known = declared()
     return Sheet(
         asked=asked,
+        currency=costs.currency,
         meter=known.get(asked.meter),
         groups=_groups(parts, heading),
         days=_days(parts, heading),
@@ -256,7 +258,7 @@ def cost_csv(sheet: Sheet) -> bytes:
     if sheet.meter:
         heading += [_("Quantity"), _("Unit")]
     rows = (
-        _csv_row(day, group, sheet.meter)
+        _csv_row(day, group, sheet)
         for day in sheet.days
         for group in sheet.groups
         if group.key in day.nets
@@ -264,13 +266,14 @@ def cost_csv(sheet: Sheet) -> bytes:
     return csv_file(heading, rows, figures=(3, 5))
 
 
-def _csv_row(day: DayCosts, group: Group, meter: Meter | None) -> list[str]:
+def _csv_row(day: DayCosts, group: Group, sheet: Sheet) -> list[str]:
+    meter = sheet.meter
     cells = [
         day.day.isoformat() if day.day else _("No day"),
         group_name(group),
         group.value,
         f"{day.nets[group.key]:.2f}",
-        "CNY",
+        sheet.currency,
     ]
     if meter:
         shown = Decimal(day.quantities[group.key]) / meter.display_divisor

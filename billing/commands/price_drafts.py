@@ -16,7 +16,8 @@ from billing.commands.prices import (
 )
 from billing.four_eyes import FourEyesRequired
 from billing.models import Price, PriceVersion, VersionState
-from billing.money import CURRENCIES, CURRENCY
+from billing.money import CURRENCY
+from billing.queries.currencies import refuse_unknown
 from billing.queries.price_faults import PriceLine, line_faults, naming_faults, time_faults
 from billing.queries.price_lines import lines_of
 from billing.queries.price_review import publishing_faults
@@ -61,17 +62,16 @@ def begin_draft(
 
     Shape: the first list of another currency begins as a copy of the centre's own, ``rate`` times
     as much: how many units of the currency one of the centre's is worth.
-    Raises: PermissionRefused, PriceListRefused.
+    Raises: PermissionRefused, CurrencyUnknown, PriceListRefused.
     """
     require(actor, Permission.PRICE_PUBLISH)
     author = _person(actor)
+    refuse_unknown(currency)
     serialise_publishing()
     if lines is None:
         lines = _copied(currency, rate)
     errors = time_faults(effective_at, now, currency)
     planned = PriceVersion.objects.exclude(state=VersionState.PUBLISHED)
-    if currency not in CURRENCIES:
-        errors.append(FieldError("/currency", "currency", _("Tenants are billed in no such one.")))
     if planned.filter(effective_at=effective_at, currency=currency).exists():
         errors.append(FieldError("/effective_at", "taken", _("Another draft starts at this hour.")))
     if lines:

@@ -12,7 +12,8 @@ from billing.commands.arrears import reassess
 from billing.commands.ledger import book
 from billing.locks import lock_account
 from billing.models import Account, Invoice, InvoicePayment, LedgerKind, MoveCause
-from billing.money import CURRENCIES, FEN
+from billing.money import FEN
+from billing.queries.currencies import refuse_unknown
 from billing.queries.dues import with_due
 from billing.queries.wallet import Standing
 from common.errors import DomainError
@@ -29,14 +30,6 @@ class AmountRefused(DomainError):
     code = "amount_refused"
     status = 422
     message = _("Give an amount in whole fen, above zero and at most one billion.")
-
-
-class CurrencyUnknown(DomainError):
-    """Not one of the currencies that tenants are billed in."""
-
-    code = "currency_unknown"
-    status = 422
-    message = _("Tenants are billed in one of %(known)s.")
 
 
 class CurrencyFixed(DomainError):
@@ -129,8 +122,7 @@ def set_currency(*, actor: Actor, tenant_id: UUID, currency: str, now: datetime)
     Idempotent: the currency it has is always taken.
     """
     require(actor, Permission.WALLET_TOP_UP, tenant_id)
-    if currency not in CURRENCIES:
-        raise CurrencyUnknown(known=", ".join(CURRENCIES))
+    refuse_unknown(currency)
 
     account = lock_account(tenant_id)
     if account.currency == currency:

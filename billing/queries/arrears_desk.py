@@ -1,6 +1,6 @@
 """What operators see of arrears: who stands how, how old the debts are, and how it came to that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from django.db import connection
 
 from billing.arrears import ArrearsState
 from billing.models import ArrearsMove
+from billing.money import CURRENCY
 from billing.queries.arrears import Arrears, as_arrears, standings
 from tenants.permissions import Actor, Permission, require
 
@@ -53,7 +54,7 @@ class Debtor:
 
 
 DEBTORS = """
-SELECT tenant.id, tenant.code, tenant.name,
+SELECT tenant.id, tenant.code, tenant.name, coalesce(account.currency, %(own)s),
     coalesce(terms.tier_id, (SELECT code FROM billing_arrearstier WHERE is_default), ''),
     coalesce(sum(bill.open) FILTER (WHERE bill.age IS NULL OR bill.age < interval '0'), 0),
     coalesce(sum(bill.open) FILTER (
@@ -85,7 +86,7 @@ LEFT JOIN LATERAL (
 WHERE CASE WHEN %(tenant)s::uuid IS NULL THEN account.receivable > 0
         OR standing.state <> 'normal' OR standing.exempt_until > %(now)s
     ELSE tenant.id = %(tenant)s END
-GROUP BY tenant.id, tenant.code, tenant.name, terms.tier_id
+GROUP BY tenant.id, tenant.code, tenant.name, account.currency, terms.tier_id
 ORDER BY tenant.name, tenant.id
 """
 
@@ -112,25 +113,30 @@ def debtor(*, actor: Actor, tenant_id: UUID, now: datetime) -> Debtor:
 
 def _read(tenant_id: UUID | None, now: datetime) -> tuple[Debtor, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(DEBTORS, {"now": now, "tenant": tenant_id})
+        cursor.execute(DEBTORS, {"now": now, "tenant": tenant_id, "own": CURRENCY})
         rows = cursor.fetchall()
     known = {
         row.tenant_id: as_arrears(row, now)
         for row in standings().filter(tenant_id__in=[row[0] for row in rows])
     }
-    in_order = Arrears(state=ArrearsState.NORMAL)
     return tuple(
-        Debtor(code, name, tier, known.get(key, in_order), Ageing(*ages))
-        for key, code, name, tier, *ages in rows
+        Debtor(
+            code,
+            name,
+            tier,
+            known.get(key, Arrears(state=ArrearsState.NORMAL, currency=currency)),
+            Ageing(*ages),
+        )
+        for key, code, name, currency, tier, *ages in rows
     )
 
 
-def sum_of(rows: Sequence[Debtor]) -> Ageing:
-    """The debts of all rows together."""
-    total = Ageing()
-    for row in rows:
-        total = total.plus(row.ageing)
-    return total
+def sums_of(rows: Sequence[Debtor]) -> Mapping[str, Ageing]:
+    """The debts of all rows together in each currency, the centre's own first and always."""
+    sums = {CURRENCY: Ageing()}
+    for row in sorted(rows, key=lambda one: one.arrears.currency):
+        sums[row.arrears.currency] = sums.get(row.arrears.currency, Ageing()).plus(row.ageing)
+    return sums
 
 
 @dataclass(frozen=True)

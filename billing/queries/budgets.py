@@ -367,6 +367,7 @@ class BudgetLimit:
     subject_id: UUID | None
     amount: Decimal
     left: Decimal
+    currency: str
 
 
 def budget_limits(now: datetime) -> tuple[BudgetLimit, ...]:
@@ -375,7 +376,9 @@ def budget_limits(now: datetime) -> tuple[BudgetLimit, ...]:
     Needs operators' scope; one statement.
     """
     month = month_of(now, settings.CENTRE_TIME_ZONE)
-    rows = Budget.objects.filter(removed_at__isnull=True, stops=True).annotate(spent=_spent(month))
+    rows = Budget.objects.filter(removed_at__isnull=True, stops=True).annotate(
+        spent=_spent(month), currency=own_currency()
+    )
     return tuple(
         BudgetLimit(
             tenant_id=row.tenant_id,
@@ -383,6 +386,7 @@ def budget_limits(now: datetime) -> tuple[BudgetLimit, ...]:
             subject_id=row.project_id or row.api_key_id or row.deployment_id,
             amount=row.amount,
             left=row.amount - row.spent,
+            currency=row.currency,
         )
         for row in rows.order_by("pk")
     )

@@ -85,6 +85,7 @@ class MonthCosts:
     """
 
     month: Period
+    currency: str
     until: datetime
     parts: tuple[CostPart, ...]
     draft_elsewhere: Decimal | None
@@ -132,6 +133,7 @@ def month_costs(*, actor: Actor, tenant_id: UUID, month: Period, now: datetime) 
         parts = [one for one in parts if one.used.project_id == actor.project_id]
     return MonthCosts(
         month=month,
+        currency=open_use.currency,
         until=now,
         parts=tuple(parts),
         draft_elsewhere=elsewhere if actor.project_id is None else None,

@@ -4,9 +4,25 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from billing.models import Account, PriceVersion, VersionState
 from billing.money import CURRENCIES, CURRENCY
+from common.errors import DomainError
+
+
+class CurrencyUnknown(DomainError):
+    """Not one of the currencies that tenants are billed in."""
+
+    code = "currency_unknown"
+    status = 422
+    message = _("Tenants are billed in one of %(known)s.")
+
+
+def refuse_unknown(currency: str) -> None:
+    """Raises: CurrencyUnknown."""
+    if currency not in CURRENCIES:
+        raise CurrencyUnknown(known=", ".join(CURRENCIES))
 
 
 def own_currency() -> Coalesce:

@@ -11,7 +11,7 @@ from billing.models import Price
 from billing.money import CURRENCY
 from billing.pricing import Tier
 from billing.pricing.stored import tiers_of
-from billing.queries.prices import price_book, version_prices
+from billing.queries.prices import in_force, price_book, version_prices
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,13 @@ def price_list(version_id: UUID) -> tuple[PriceFact, ...]:
 def list_in_force(at: datetime, currency: str = CURRENCY) -> tuple[PriceFact, ...]:
     """The prices of a currency in force at an instant, by meter and SKU; two statements."""
     return tuple(_fact(price) for price in price_book(at, currency))
+
+
+def spot_facts(at: datetime) -> tuple[tuple[str, PriceFact], ...]:
+    """The spot prices of every currency's list in force, with the currency; one statement."""
+    found = Price.objects.filter(model="spot", version__in=in_force(at)).select_related("version")
+    rows = found.order_by("version__currency", "meter", "sku")
+    return tuple((price.version.currency, _fact(price)) for price in rows)
 
 
 def changes(before: Sequence[PriceFact], after: Sequence[PriceFact]) -> tuple[Change, ...]:

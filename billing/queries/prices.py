@@ -90,6 +90,12 @@ def version_at(at: datetime, currency: str | Coalesce) -> PriceVersion | None:
     return _in_force(at, currency).first()
 
 
+def in_force(at: datetime) -> QuerySet[PriceVersion]:
+    """Of each currency the version in force at an instant."""
+    begun = PriceVersion.objects.filter(state=VersionState.PUBLISHED, effective_at__lte=at)
+    return begun.order_by("currency", "-effective_at").distinct("currency")
+
+
 def price_book(at: datetime, currency: str = CURRENCY) -> tuple[Price, ...]:
     """All prices of a currency in force at an instant, by meter and SKU."""
     version = version_at(at, currency)

@@ -1,7 +1,7 @@
 """What the centre earned, as it was booked: invoices, credit notes, what was paid and with what.
 
-Everything stands on the day it was booked, by the centre's calendar, so that the days of a month
-add up to what the ledger moved in it.
+One currency at a time: amounts of two are never added up. Everything stands on the day it was
+booked, by the centre's calendar, so that the days of a month add up to what the ledger moved in it.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
+from billing.money import CURRENCY
+from billing.queries.currencies import refuse_unknown
 from common.errors import DomainError
 from common.period import Period
 from tenants.permissions import Actor, Permission, require
@@ -47,10 +49,12 @@ WITH booked AS (
         line.net AS invoiced, 0::numeric AS credited
     FROM billing_invoice invoice JOIN billing_invoiceline line ON line.invoice_id = invoice.id
     WHERE invoice.issued_at >= %(start)s AND invoice.issued_at < %(end)s
+        AND invoice.currency = %(currency)s
     UNION ALL
     SELECT (note.issued_at AT TIME ZONE %(zone)s)::date, part.invoice_line_id, 0, part.net
     FROM billing_creditnote note JOIN billing_creditnoteline part ON part.credit_note_id = note.id
     WHERE note.issued_at >= %(start)s AND note.issued_at < %(end)s
+        AND note.currency = %(currency)s
 )
 SELECT booked.day,
     CASE %(heading)s WHEN 'tenant' THEN tenant.code WHEN 'sku' THEN line.sku
@@ -72,19 +76,23 @@ class HeadingRefused(DomainError):
     message = _("Revenue can be grouped by %(known)s.")
 
 
-def revenue(*, actor: Actor, period: Period, heading: str) -> tuple[RevenueRow, ...]:
-    """What was invoiced and taken back, by day and heading; one statement.
+def revenue(
+    *, actor: Actor, period: Period, heading: str, currency: str = CURRENCY
+) -> tuple[RevenueRow, ...]:
+    """What was invoiced and taken back in one currency, by day and heading; one statement.
 
-    Raises: PermissionRefused, HeadingRefused.
+    Raises: PermissionRefused, HeadingRefused, CurrencyUnknown.
     """
     require(actor, Permission.REVENUE_READ)
     if heading not in HEADINGS:
         raise HeadingRefused(known=", ".join(HEADINGS))
+    refuse_unknown(currency)
     values: dict[str, str | datetime] = {
         "zone": settings.CENTRE_TIME_ZONE,
         "start": period.start,
         "end": period.end,
         "heading": heading,
+        "currency": currency,
     }
     with connection.cursor() as cursor:
         cursor.execute(BOOKED, values)
@@ -111,26 +119,37 @@ class Received:
 RECEIVED = """
 SELECT
     coalesce((SELECT sum(net) FROM billing_invoice
-        WHERE issued_at >= %(start)s AND issued_at < %(end)s), 0)
+        WHERE currency = %(currency)s AND issued_at >= %(start)s AND issued_at < %(end)s), 0)
     - coalesce((SELECT sum(net) FROM billing_creditnote
-        WHERE issued_at >= %(start)s AND issued_at < %(end)s), 0),
-    coalesce((SELECT sum(amount) FROM billing_invoicepayment
-        WHERE paid_at >= %(start)s AND paid_at < %(end)s), 0),
+        WHERE currency = %(currency)s AND issued_at >= %(start)s AND issued_at < %(end)s), 0),
+    coalesce((SELECT sum(payment.amount) FROM billing_invoicepayment payment
+        JOIN billing_invoice invoice ON invoice.id = payment.invoice_id
+        WHERE invoice.currency = %(currency)s
+            AND payment.paid_at >= %(start)s AND payment.paid_at < %(end)s), 0),
     coalesce((SELECT sum(used.amount) FROM billing_credituse used
         JOIN billing_creditlot lot ON lot.id = used.lot_id
-        WHERE lot.kind <> 'package' AND used.kind <> 'claim'
+        WHERE lot.currency = %(currency)s AND lot.kind <> 'package' AND used.kind <> 'claim'
             AND used.used_at >= %(start)s AND used.used_at < %(end)s), 0),
-    coalesce((SELECT sum(unbilled) FROM billing_account), 0),
-    coalesce((SELECT sum(receivable) FROM billing_account), 0),
-    -coalesce((SELECT sum(balance) FROM billing_ledgeraccount WHERE kind = 'deferred_revenue'), 0)
+    coalesce((SELECT sum(unbilled) FROM billing_account WHERE currency = %(currency)s), 0),
+    coalesce((SELECT sum(receivable) FROM billing_account WHERE currency = %(currency)s), 0),
+    -coalesce((SELECT sum(balance) FROM billing_ledgeraccount
+        WHERE currency = %(currency)s AND kind = 'deferred_revenue'), 0)
 """
 
 
-def received(*, actor: Actor, period: Period) -> Received:
-    """What came in, and what is still open now; one statement. Raises: PermissionRefused."""
+def received(*, actor: Actor, period: Period, currency: str = CURRENCY) -> Received:
+    """What came in, and what is still open now, in one currency; one statement.
+
+    Raises: PermissionRefused.
+    """
     require(actor, Permission.REVENUE_READ)
+    values: dict[str, str | datetime] = {
+        "start": period.start,
+        "end": period.end,
+        "currency": currency,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(RECEIVED, {"start": period.start, "end": period.end})
+        cursor.execute(RECEIVED, values)
         net, paid, by_credits, unbilled, owed, deferred = cursor.fetchone()
     return Received(net, by_credits, paid - by_credits, unbilled, owed, deferred)
 

@@ -22,7 +22,7 @@ from common.errors import DomainError
 from common.period import month_of
 from common.zone import centre_zone
 from portal.console import charts
-from portal.console.forms import add_refusal, address, checked, kept_idem, perform
+from portal.console.forms import MoneyField, add_refusal, address, checked, kept_idem, perform
 from portal.console.htmx import render_page
 from portal.requests import ActorRequest
 from tenants.permissions import Permission, require
@@ -39,8 +39,8 @@ DAY = timedelta(days=1)
 class LimitForm(forms.Form):
     """How much, and what happens then."""
 
-    amount = forms.DecimalField(
-        label=gettext_lazy("Amount each month (CNY net)"),
+    amount = MoneyField(
+        label=gettext_lazy("Net amount each month"),
         min_value=FEN,
         max_digits=12,
         decimal_places=2,

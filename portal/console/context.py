@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from billing.money import CURRENCY
 from common.clock import utc_now
 from common.zone import centre_zone
 from portal.console.navigation import (
@@ -86,6 +87,8 @@ def shell(request: HttpRequest) -> Mapping[str, object]:
         "navigation": _navigation(request),
         "tenant": getattr(request, "tenant", None),
         "arrears": getattr(request, "arrears", None),
+        # Views of operators say theirs where it is not the centre's own.
+        "currency": getattr(getattr(request, "account", None), "currency", CURRENCY),
         "may_pay": _may(request, Permission.WALLET_READ),
         "tenant_choices": _tenant_choices(request),
     }

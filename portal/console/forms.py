@@ -28,6 +28,12 @@ _ENVELOPE = frozenset({"csrfmiddlewaretoken", "idem"})
 Shown = Callable[[DomainError], HttpResponse]
 
 
+class MoneyField(forms.DecimalField):
+    """An amount in the currency of the page; the page's ``currency`` is said beside its label."""
+
+    is_money = True
+
+
 class FormIncomplete(DomainError):
     """A form came without the hidden key that each page gives it."""
 

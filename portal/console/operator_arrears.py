@@ -19,7 +19,7 @@ from billing.commands.arrears_terms import (
     exempt,
     set_terms,
 )
-from billing.queries.arrears_desk import debtor, debtors, history, sum_of
+from billing.queries.arrears_desk import debtor, debtors, history, sums_of
 from billing.queries.arrears_terms import TierRow, terms_of, tiers
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput
@@ -42,7 +42,7 @@ TIERS = "console/operator/arrears_tiers.html"
 def arrears_list(request: ActorRequest) -> HttpResponse:
     """Every tenant that owes something or whose standing is not normal."""
     rows = debtors(actor=request.actor, now=utc_now())
-    return render_page(request, LIST, {"rows": rows, "total": sum_of(rows)})
+    return render_page(request, LIST, {"rows": rows, "totals": sums_of(rows).items()})
 
 
 @require_safe

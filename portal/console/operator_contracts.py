@@ -14,12 +14,13 @@ from billing import meters
 from billing.commands import contracts as agree
 from billing.pricing import MODELS
 from billing.queries.contracts import contract, contracts
+from billing.queries.currencies import currency_of
 from billing.queries.prices import tax_rates
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput, NotFound
 from common.period import floor_hour
 from portal.console.contract_terms import shown_terms
-from portal.console.forms import CentreInstantField, add_refusal
+from portal.console.forms import CentreInstantField, MoneyField, add_refusal
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer
 from portal.console.operator_price_forms import MatchField, TierFormSet, tiers_in
@@ -41,12 +42,6 @@ class ContractForm(forms.Form):
     title = forms.CharField(label=gettext_lazy("Title"), max_length=150)
     starts_at = CentreInstantField(label=gettext_lazy("From"))
     ends_at = CentreInstantField(label=gettext_lazy("To"))
-    currency = forms.CharField(
-        label=gettext_lazy("Currency"),
-        max_length=3,
-        initial="CNY",
-        help_text=gettext_lazy("The centre bills in CNY."),
-    )
 
 
 class TermForm(forms.Form):
@@ -70,14 +65,14 @@ class TermForm(forms.Form):
         required=False,
     )
     model = forms.ChoiceField(label=gettext_lazy("Price model"), required=False)
-    unit_price = forms.DecimalField(
-        label=gettext_lazy("Net in CNY"), max_digits=30, decimal_places=15, required=False
+    unit_price = MoneyField(
+        label=gettext_lazy("Net"), max_digits=30, decimal_places=15, required=False
     )
     unit_quantity = forms.IntegerField(
         label=gettext_lazy("For so many base units"), required=False, max_value=10**15
     )
-    amount = forms.DecimalField(
-        label=gettext_lazy("Agreed amount in CNY"), max_digits=17, decimal_places=2, required=False
+    amount = MoneyField(
+        label=gettext_lazy("Agreed amount"), max_digits=17, decimal_places=2, required=False
     )
     interval = forms.ChoiceField(
         label=gettext_lazy("Reached in"),
@@ -137,6 +132,7 @@ def _list_page(
         "organisation": organisation,
         "contracts": contracts(actor=request.actor, tenant_id=organisation.pk),
         "form": form,
+        "currency": currency_of(organisation.pk),
         "may_manage": Permission.CONTRACT_MANAGE in request.actor.permissions,
         "now": utc_now(),
         "crumbs": [
@@ -197,6 +193,7 @@ def _page(
     context = {
         "organisation": organisation,
         "contract": found,
+        "currency": found.currency,
         "terms": shown_terms(found.terms.all()),
         "form": TermForm(initial=period),
         "tiers": TierFormSet(prefix="tier"),

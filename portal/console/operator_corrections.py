@@ -51,10 +51,10 @@ class AdjustmentForm(forms.Form):
 
     code = forms.CharField(label=gettext_lazy("Tenant's code"), max_length=40)
     net = forms.DecimalField(
-        label=gettext_lazy("Net in CNY"),
+        label=gettext_lazy("Net"),
         max_digits=18,
         decimal_places=2,
-        help_text=gettext_lazy("Below zero gives, above zero charges."),
+        help_text=gettext_lazy("In the tenant's currency. Below zero gives, above zero charges."),
     )
     tax_code = forms.ChoiceField(label=gettext_lazy("Tax code"))
     title_zh = forms.CharField(label=gettext_lazy("What it is, in Chinese"), max_length=150)

@@ -21,9 +21,10 @@ from billing.commands.credit_lots import (
 )
 from billing.meters import declared
 from billing.queries.credits import credit_page
+from billing.queries.currencies import currency_of
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput
-from portal.console.forms import add_refusal, kept_idem
+from portal.console.forms import MoneyField, add_refusal, kept_idem
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer, form_key
 from portal.console.wording import CREDIT_KINDS
@@ -46,9 +47,7 @@ class PromoForm(forms.Form):
     """Promotional credit for anything, until a day."""
 
     title = forms.CharField(label=gettext_lazy("Title"), max_length=150)
-    amount = forms.DecimalField(
-        label=gettext_lazy("Amount in CNY"), max_digits=14, decimal_places=2
-    )
+    amount = MoneyField(label=gettext_lazy("Amount"), max_digits=14, decimal_places=2)
     share = forms.DecimalField(
         label=gettext_lazy("Most of one line, in percent"),
         max_digits=5,
@@ -71,8 +70,8 @@ class PackageForm(forms.Form):
         decimal_places=2,
         help_text=gettext_lazy("In the unit that the meter is shown in, such as card-hours."),
     )
-    price_net = forms.DecimalField(
-        label=gettext_lazy("Price without tax, in CNY"),
+    price_net = MoneyField(
+        label=gettext_lazy("Price without tax"),
         max_digits=14,
         decimal_places=2,
         initial=0,
@@ -254,6 +253,7 @@ def _page(
             for one in page.items
         ],
         "may_grant": Permission.CREDIT_GRANT in request.actor.permissions,
+        "currency": currency_of(tenant.pk),
         "promo_form": PromoForm(),
         "package_form": PackageForm(),
         "crumbs": [

@@ -47,6 +47,7 @@ class Version(Protocol):
 
     pk: UUID
     title: str
+    currency: str
 
 
 @require_safe
@@ -69,6 +70,7 @@ def version_page(
     is_open = version.state != "published"
     context = {
         "version": version,
+        "currency": version.currency,
         "prices": prices,
         "changes": difference,
         "is_first": earlier is None,
@@ -78,7 +80,9 @@ def version_page(
         "may_decide": may_publish and version.state == "submitted",
         "is_author": request.actor.id in version.authors,
         "faults": publishing_faults(version, now) if is_open else (),
-        "affected": affected_contracts(difference, version.effective_at) if is_open else (),
+        "affected": affected_contracts(difference, version.effective_at, version.currency)
+        if is_open
+        else (),
         "now": now,
         "form": VersionForm(initial={"title": version.title, "effective_at": version.effective_at}),
         "import_form": ImportForm(),
@@ -157,6 +161,7 @@ def _price_page(
 ) -> HttpResponse:
     context = {
         "version_id": version.pk,
+        "currency": version.currency,
         "sku": sku,
         "form": form,
         "tiers": formset,
@@ -193,7 +198,7 @@ def price_remove(request: ActorRequest, version_id: UUID) -> HttpResponse:
 def price_export(request: ActorRequest, version_id: UUID) -> HttpResponse:
     """A version as a file for a spreadsheet."""
     version = price_version_of(version_id)
-    name = f"prices-{version.effective_at:%Y%m%d%H}.csv"
+    name = f"prices-{version.currency}-{version.effective_at:%Y%m%d%H}.csv"
     return HttpResponse(
         price_csv(lines_of(version.pk)),
         content_type=CSV,

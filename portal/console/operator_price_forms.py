@@ -1,6 +1,6 @@
 """The forms of the price book."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import meters
 from billing.adapters.price_csv import read_match
+from billing.money import CURRENCIES
 from billing.pricing import MODELS, Tier
 from billing.queries.price_faults import PriceLine
 from billing.queries.prices import tax_rates
-from portal.console.forms import CentreInstantField
+from portal.console.forms import CentreInstantField, MoneyField
 from portal.console.wording import PRICE_MODELS
 
 MOST_TIERS = 50
@@ -49,8 +50,8 @@ class PriceForm(forms.Form):
     title_en = forms.CharField(label=_("Name in English"), max_length=150)
     title_zh = forms.CharField(label=_("Name in Chinese"), max_length=150)
     model = forms.ChoiceField(label=_("Price model"))
-    unit_price = forms.DecimalField(
-        label=_("Net in CNY"),
+    unit_price = MoneyField(
+        label=_("Net"),
         min_value=0,
         max_digits=30,
         decimal_places=15,
@@ -78,12 +79,10 @@ class TierForm(forms.Form):
     """One tier; an empty row is none."""
 
     up_to = forms.IntegerField(label=_("Up to"), min_value=1, max_value=10**15, required=False)
-    unit_price = forms.DecimalField(
-        label=_("Net in CNY"), min_value=0, max_digits=30, decimal_places=15, required=False
+    unit_price = MoneyField(
+        label=_("Net"), min_value=0, max_digits=30, decimal_places=15, required=False
     )
-    fee = forms.DecimalField(
-        label=_("Fee in CNY"), min_value=0, max_digits=30, decimal_places=15, required=False
-    )
+    fee = MoneyField(label=_("Fee"), min_value=0, max_digits=30, decimal_places=15, required=False)
 
 
 TierFormSet = forms.formset_factory(TierForm, extra=3, max_num=MOST_TIERS, validate_max=True)
@@ -96,6 +95,27 @@ class VersionForm(forms.Form):
     effective_at = CentreInstantField(
         label=_("In force from"), help_text=_("A whole hour, not past.")
     )
+
+
+class FirstListForm(forms.Form):
+    """The first list of a further currency."""
+
+    currency = forms.ChoiceField(label=_("Currency"))
+    rate = forms.DecimalField(
+        label=_("What one yuan is worth in it"),
+        max_digits=12,
+        decimal_places=6,
+        help_text=_("Each price of the latest list times this; the draft is edited afterwards."),
+    )
+    first_effective_at = CentreInstantField(
+        label=_("In force from"), help_text=_("A whole hour, not past.")
+    )
+
+    def offer(self, published: Collection[str]) -> bool:
+        """Offer the currencies without a published list; False where every one has its own."""
+        left = [code for code in CURRENCIES if code not in published]
+        self.fields["currency"].choices = [(code, code) for code in left]  # type: ignore[attr-defined]  # a choice field
+        return bool(left) and bool(published)
 
 
 class ImportForm(forms.Form):
@@ -128,9 +148,7 @@ class SpotForm(forms.Form):
 
     sku = forms.ChoiceField(label=_("SKU"))
     starts_at = CentreInstantField(label=_("In force from"), help_text=_("A whole hour, not past."))
-    unit_price = forms.DecimalField(
-        label=_("Net in CNY"), min_value=0, max_digits=30, decimal_places=15
-    )
+    unit_price = MoneyField(label=_("Net"), min_value=0, max_digits=30, decimal_places=15)
 
     def __init__(self, *args: Any, skus: Mapping[str, str], **kwargs: Any) -> None:  # as above
         super().__init__(*args, **kwargs)

@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from billing.adapters.csv import csv_file
+from billing.money import CURRENCY
+from billing.queries.currencies import currencies_in_use
 from billing.queries.revenue import HEADINGS, RevenueRow, received, revenue, totals
 from common.clock import utc_now
 from common.errors import DomainError
@@ -53,13 +55,16 @@ def revenue_page(request: ActorRequest) -> HttpResponse:
     now = utc_now()
     refusal: DomainError | None = None
     label, by, span = _asked(request, now)
+    currencies = currencies_in_use()
+    currency = _currency(request)
     try:
         period = _period(label, span)
-        rows = revenue(actor=request.actor, period=period, heading=by)
+        rows = revenue(actor=request.actor, period=period, heading=by, currency=currency)
     except DomainError as error:
         refusal, label, by, span = error, month_label(now), HEADINGS[0], MONTH
+        currency = CURRENCY
         period = _period(label, span)
-        rows = revenue(actor=request.actor, period=period, heading=by)
+        rows = revenue(actor=request.actor, period=period, heading=by, currency=currency)
     found = sorted(
         ((value, *told) for value, told in totals(rows).items()),
         key=lambda one: (not one[0], one[3] - one[2], one[0]),
@@ -74,7 +79,9 @@ def revenue_page(request: ActorRequest) -> HttpResponse:
         "invoiced": sum((row.invoiced for row in rows), NOTHING),
         "credited": sum((row.credited for row in rows), NOTHING),
         "net": net,
-        "received": received(actor=request.actor, period=period),
+        "received": received(actor=request.actor, period=period, currency=currency),
+        "currency": currency,
+        "currencies": currencies if len(currencies) > 1 else (),
         "columns": columns,
         "series": series,
         "label": label,
@@ -84,7 +91,7 @@ def revenue_page(request: ActorRequest) -> HttpResponse:
         "months": _months(label, now),
         "tabs": _tabs(label, is_leakage=False),
         "note": NAMELESS if by in {"pool", "chip"} else "",
-        "csv_href": f"{reverse('ops:revenue-csv')}?{_query(label, by, span)}",
+        "csv_href": f"{reverse('ops:revenue-csv')}?{_query(label, by, span, currency)}",
         "now": now,
     }
     return render_page(request, PAGE, context, partial="revenue", refusal=refusal)
@@ -95,8 +102,17 @@ def revenue_page(request: ActorRequest) -> HttpResponse:
 def revenue_csv(request: ActorRequest) -> HttpResponse:
     """The same by day and heading for a spreadsheet."""
     label, by, span = _asked(request, utc_now())
-    rows = revenue(actor=request.actor, period=_period(label, span), heading=by)
-    heading = [_("Day"), REVENUE_HEADINGS[by], _("Name"), _("Invoiced"), _("Credited"), _("Net")]
+    currency = _currency(request)
+    rows = revenue(actor=request.actor, period=_period(label, span), heading=by, currency=currency)
+    heading = [
+        _("Day"),
+        REVENUE_HEADINGS[by],
+        _("Name"),
+        _("Invoiced"),
+        _("Credited"),
+        _("Net"),
+        _("Currency"),
+    ]
     cells = (
         (
             row.day.isoformat(),
@@ -105,10 +121,13 @@ def revenue_csv(request: ActorRequest) -> HttpResponse:
             f"{row.invoiced:.2f}",
             f"{row.credited:.2f}",
             f"{row.net:.2f}",
+            currency,
         )
         for row in rows
     )
-    return _file(csv_file(heading, cells, figures=(3, 4, 5)), f"revenue-{label}-{by}.csv")
+    return _file(
+        csv_file(heading, cells, figures=(3, 4, 5)), f"revenue-{label}-{by}-{currency}.csv"
+    )
 
 
 @require_safe
@@ -161,8 +180,12 @@ def _asked(request: ActorRequest, now: datetime) -> tuple[str, str, str]:
     return label, request.GET.get("by", "") or HEADINGS[0], span
 
 
-def _query(label: str, by: str, span: str) -> str:
-    return urlencode({"month": label, "by": by, "span": span})
+def _currency(request: ActorRequest) -> str:
+    return request.GET.get("currency", "") or CURRENCY
+
+
+def _query(label: str, by: str, span: str, currency: str) -> str:
+    return urlencode({"month": label, "by": by, "span": span, "currency": currency})
 
 
 def _period(label: str, span: str) -> Period:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from billing.commands.spot import quote_spot
 from billing.commands.taxes import approve_tax_rate, propose_tax_rate, reject_tax_rate
-from billing.queries.desk import list_in_force
+from billing.queries.desk import spot_facts
 from billing.queries.prices import spot_quotes, tax_changes, tax_rates
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput, NotFound
@@ -105,7 +105,8 @@ def tax_step(request: ActorRequest, change_id: UUID, step: str) -> HttpResponse:
 @allowed(Permission.PRICE_READ)
 def spot(request: ActorRequest) -> HttpResponse:
     """Quoted spot prices, and quoting the next."""
-    skus = {fact.sku: fact.sku for fact in list_in_force(utc_now()) if fact.model == "spot"}
+    found = spot_facts(utc_now())
+    skus = {f"{code}:{fact.sku}": f"{fact.sku} · {code}" for code, fact in found}
     if request.method != "POST":
         return _spot_page(request, SpotForm(skus=skus))
     require(request.actor, Permission.PRICE_PUBLISH)
@@ -119,7 +120,16 @@ def spot(request: ActorRequest) -> HttpResponse:
         return shown(InvalidInput())
 
     def effect() -> str:
-        quote_spot(actor=request.actor, now=utc_now(), **form.cleaned_data)
+        said = form.cleaned_data
+        currency, _colon, sku = said["sku"].partition(":")
+        quote_spot(
+            actor=request.actor,
+            sku=sku,
+            currency=currency,
+            starts_at=said["starts_at"],
+            unit_price=said["unit_price"],
+            now=utc_now(),
+        )
         return reverse("ops:spot-list")
 
     return answer(request, effect, shown=shown, done=_("The spot price is quoted."))
@@ -129,9 +139,14 @@ def _spot_page(
     request: ActorRequest, form: SpotForm, refusal: DomainError | None = None
 ) -> HttpResponse:
     now = utc_now()
+    found = spot_facts(now)
     context = {
         "quotes": spot_quotes(now),
-        "listed": [fact for fact in list_in_force(now) if fact.model == "spot"],
+        "listed": [
+            (currency, [fact for code, fact in found if code == currency])
+            for currency in dict.fromkeys(code for code, _fact in found)
+        ],
+        "currency": "",
         "form": form,
         "may_publish": Permission.PRICE_PUBLISH in request.actor.permissions,
         "now": now,

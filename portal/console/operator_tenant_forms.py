@@ -3,6 +3,9 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from billing.money import CURRENCIES
+from portal.console.forms import MoneyField
+
 
 class TenantForm(forms.Form):
     """A new tenant; its owner is invited by mail."""
@@ -27,7 +30,7 @@ class TenantForm(forms.Form):
 class TopUpForm(forms.Form):
     """Money that has arrived at the centre's bank."""
 
-    amount = forms.DecimalField(label=_("Amount in CNY"), max_digits=14, decimal_places=2)
+    amount = MoneyField(label=_("Amount"), max_digits=14, decimal_places=2)
     reference = forms.CharField(
         label=_("Reference"),
         max_length=200,
@@ -38,11 +41,21 @@ class TopUpForm(forms.Form):
 class CreditLimitForm(forms.Form):
     """How far the wallet may go below zero."""
 
-    limit = forms.DecimalField(
-        label=_("Credit limit in CNY"),
+    limit = MoneyField(
+        label=_("Credit limit"),
         max_digits=14,
         decimal_places=2,
         help_text=_("0 means prepaid only."),
+    )
+
+
+class CurrencyForm(forms.Form):
+    """What the tenant is billed in."""
+
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        choices=[(code, code) for code in CURRENCIES],
+        help_text=_("It stays once there is money, use, a contract or a budget."),
     )
 
 

@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from billing.commands.invoices import issue_invoice
-from billing.commands.wallet import set_credit_limit, top_up
+from billing.commands.wallet import set_credit_limit, set_currency, top_up
 from common.clock import utc_now
 from portal.console.operator_forms import allowed, answer, answer_form, form_key
-from portal.console.operator_tenant_forms import CreditLimitForm, TopUpForm
+from portal.console.operator_tenant_forms import CreditLimitForm, CurrencyForm, TopUpForm
 from portal.console.operator_tenants import tenant_page
 from portal.requests import ActorRequest
 from tenants.permissions import Permission
@@ -68,6 +68,32 @@ def tenant_credit_limit(request: ActorRequest, code: str) -> HttpResponse:
         effect,
         page=partial(tenant_page, request, code, credit_form=form),
         done=_("The credit limit is set."),
+        tenant_id=organisation.pk,
+    )
+
+
+@require_POST
+@allowed(Permission.WALLET_TOP_UP)
+def tenant_currency(request: ActorRequest, code: str) -> HttpResponse:
+    """Say what a tenant is billed in, before anything happened."""
+    organisation = tenant_of_code(actor=request.actor, code=code)
+    form = CurrencyForm(request.POST)
+
+    def effect() -> str:
+        set_currency(
+            actor=request.actor,
+            tenant_id=organisation.pk,
+            currency=form.cleaned_data["currency"],
+            now=utc_now(),
+        )
+        return reverse("ops:tenant", args=[code])
+
+    return answer_form(
+        request,
+        form,
+        effect,
+        page=partial(tenant_page, request, code, currency_form=form),
+        done=_("The currency is set."),
         tenant_id=organisation.pk,
     )
 

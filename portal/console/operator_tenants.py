@@ -16,6 +16,7 @@ from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer_form
 from portal.console.operator_tenant_forms import (
     CreditLimitForm,
+    CurrencyForm,
     ReasonForm,
     TenantForm,
     TopUpForm,
@@ -97,16 +98,19 @@ def tenant_page(
     """The page; ``sent`` are forms that were refused, under their names in the template."""
     actor = request.actor
     organisation = tenant_of_code(actor=actor, code=code)
+    account = standing(organisation.pk)
     forms: dict[str, object] = {
         "top_up_form": TopUpForm(),
         "credit_form": CreditLimitForm(),
+        "currency_form": CurrencyForm(initial={"currency": account.currency}),
         "reason_form": ReasonForm(),
         "visit_form": VisitForm(),
     }
     context = {
         "organisation": organisation,
         "crumbs": [Crumb(_("Tenants"), reverse("ops:tenant-list"))],
-        "standing": standing(organisation.pk),
+        "standing": account,
+        "currency": account.currency,
         "movements": statement(tenant_id=organisation.pk, limit=SHOWN),
         "invoices": invoice_list(tenant_id=organisation.pk, limit=SHOWN),
         "members": members(actor=actor, tenant_id=organisation.pk, limit=SHOWN),

@@ -56,6 +56,11 @@ urlpatterns = [
         name="tenant-credit-limit",
     ),
     path(
+        "tenants/<str:code>/currency/",
+        operator_tenant_money.tenant_currency,
+        name="tenant-currency",
+    ),
+    path(
         "tenants/<str:code>/invoice/", operator_tenant_money.tenant_invoice, name="tenant-invoice"
     ),
     path(
@@ -224,6 +229,7 @@ urlpatterns = [
     ),
     path("prices/", operator_prices.price_book, name="price-book"),
     path("prices/new/", operator_prices.price_new, name="price-new"),
+    path("prices/first/", operator_prices.price_first, name="price-first"),
     path("prices/taxes/", operator_taxes.taxes, name="tax-list"),
     path("prices/taxes/<uuid:change_id>/<slug:step>/", operator_taxes.tax_step, name="tax-step"),
     path("prices/spot/", operator_taxes.spot, name="spot-list"),

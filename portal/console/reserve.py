@@ -24,6 +24,7 @@ from compute.queries.pools import Board, board
 from portal.console import charts
 from portal.console.forms import (
     CentreInstantField,
+    MoneyField,
     add_refusal,
     address,
     at_centre,
@@ -88,8 +89,8 @@ class ReserveForm(forms.Form):
         decimal_places=3,
         required=False,
     )
-    budget = forms.DecimalField(
-        label=gettext_lazy("Budget with tax, CNY"),
+    budget = MoneyField(
+        label=gettext_lazy("Budget with tax"),
         min_value=Decimal("0.01"),
         max_digits=14,
         decimal_places=2,

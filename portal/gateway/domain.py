@@ -74,7 +74,7 @@ def take_snapshot() -> Snapshot:
             tenant: Frozen(
                 code=REFUSALS[arrears.state].code,
                 classes=frozenset(kind.value for kind in arrears.must_freeze),
-                amount_needed=str(arrears.amount_needed),
+                amount_needed=f"{arrears.amount_needed} {arrears.currency}",
                 until=arrears.deadline,
             )
             for tenant, arrears in frozen.items()
@@ -93,7 +93,9 @@ def take_snapshot() -> Snapshot:
 def _limits(now: datetime) -> dict[UUID, tuple[Limit, ...]]:
     rows: dict[UUID, list[Limit]] = defaultdict(list)
     for row in budget_limits(now):
-        rows[row.tenant_id].append(Limit(row.scope, row.subject_id, row.amount, row.left))
+        rows[row.tenant_id].append(
+            Limit(row.scope, row.subject_id, row.amount, row.left, row.currency)
+        )
     return {tenant: tuple(limits) for tenant, limits in rows.items()}
 
 

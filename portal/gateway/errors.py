@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from portal.gateway.money import Limit
+
 
 @dataclass(frozen=True)
 class Refusal(Exception):
@@ -80,15 +82,15 @@ def no_budget() -> Refusal:
     )
 
 
-def budget_reached(scope: str, amount: Decimal, left: Decimal, needed: Decimal) -> Refusal:
+def budget_reached(limit: Limit, left: Decimal, needed: Decimal) -> Refusal:
     """The customer's own limit, which waiting a moment does not change."""
-    of = {"tenant": "organisation", "key": "API key"}.get(scope, scope)
+    of = {"tenant": "organisation", "key": "API key"}.get(limit.scope, limit.scope)
     return Refusal(
         429,
         "budget_reached",
-        f"The monthly budget of this {of} does not allow the call: of {amount:.2f} CNY net "
-        f"{left:.4f} are left, and the call may cost up to {needed:.4f}. Raise the budget, ask "
-        "for fewer tokens with 'max_tokens', or wait for the next month.",
+        f"The monthly budget of this {of} does not allow the call: of {limit.amount:.2f} "
+        f"{limit.currency} net {left:.4f} are left, and the call may cost up to {needed:.4f}. "
+        "Raise the budget, ask for fewer tokens with 'max_tokens', or wait for the next month.",
         type="insufficient_quota",
         headers=NO_RETRY,
     )
@@ -100,7 +102,7 @@ def in_arrears(code: str, amount_needed: str, until: datetime | None) -> Refusal
     return Refusal(
         402,
         code,
-        f"The organisation is in arrears and its models are stopped: {amount_needed} CNY are "
+        f"The organisation is in arrears and its models are stopped: {amount_needed} are "
         f"needed. Top up the wallet to have them started again.{kept}",
         type="arrears",
         headers=NO_RETRY,

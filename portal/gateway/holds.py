@@ -100,7 +100,7 @@ class Holds:
                 left = limit.left / self._processes - self._sums.get(subject, ZERO)
                 # A reached budget stops also what costs nothing.
                 if limit.left <= 0 or net > left:
-                    raise errors.budget_reached(limit.scope, limit.amount, max(left, ZERO), net)
+                    raise errors.budget_reached(limit, max(left, ZERO), net)
             funds = snapshot.funds.get(grant.tenant_id)
             if funds is not None and not funds.is_carried:
                 # The last call may go beyond by its own cost: a small balance is to be usable.

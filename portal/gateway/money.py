@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from billing.money import CURRENCY
+
 
 @dataclass(frozen=True)
 class CallPrice:
@@ -28,6 +30,7 @@ class Limit:
     subject_id: UUID | None
     amount: Decimal
     left: Decimal
+    currency: str = CURRENCY
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from billing.money import CURRENCY
 from portal.gateway.money import CallPrice, Funds, Limit, Money
 
 PRICES = tuple(one.name for one in fields(CallPrice))
@@ -29,6 +30,7 @@ def dumped(
                     "subject": str(one.subject_id) if one.subject_id else None,
                     "amount": str(one.amount),
                     "left": str(one.left),
+                    "currency": one.currency,
                 }
                 for one in rows
             ]
@@ -59,6 +61,8 @@ def parsed(content: Mapping[str, Any]) -> Money:
                     subject_id=UUID(row["subject"]) if row["subject"] else None,
                     amount=Decimal(row["amount"]),
                     left=Decimal(row["left"]),
+                    # A file that an older gateway left knows one currency only.
+                    currency=row.get("currency", CURRENCY),
                 )
                 for row in rows
             )

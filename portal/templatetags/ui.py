@@ -200,9 +200,16 @@ def empty_state(
     return {"title": title, "text": text, "icon_name": icon_name, "href": href, "action": action}
 
 
-@register.simple_tag
-def field(bound: BoundField, autofocus: bool = False) -> str:  # noqa: FBT001, FBT002
-    """A form field with its label, help and error, tied together for screen readers."""
+@register.simple_tag(takes_context=True)
+def field(
+    context: template.Context,
+    bound: BoundField,
+    autofocus: bool = False,  # noqa: FBT001, FBT002
+) -> str:
+    """A form field with its label, help and error, tied together for screen readers.
+
+    Shape: beside an amount's label stands the page's ``currency``.
+    """
     widget = bound.field.widget
     choices = isinstance(widget, RadioSelect | CheckboxSelectMultiple)
     is_check = isinstance(widget, CheckboxInput)
@@ -220,6 +227,7 @@ def field(bound: BoundField, autofocus: bool = False) -> str:  # noqa: FBT001, F
             "control": bound.as_widget(attrs=attributes),
             "is_check": is_check,
             "is_group": choices,
+            "currency": context.get("currency") if hasattr(bound.field, "is_money") else "",
         },
     )
 

@@ -15,7 +15,7 @@ from portal.console.context import zone_label
 
 register = template.Library()
 
-SIGNS = {"CNY": "¥", "USD": "US$", "EUR": "€", "HKD": "HK$"}
+SIGNS = {"CNY": "¥", "EUR": "€", "GBP": "£", "HKD": "HK$", "SGD": "S$", "USD": "US$"}
 FEWEST_DECIMALS, MOST_DECIMALS = 2, 6
 DASH = "—"
 
@@ -35,7 +35,7 @@ def money(value: object, currency: str = "") -> SafeString | str:
     return format_html(
         '<span class="money">{}<span class="currency">{}</span>{}</span>',
         sign,
-        SIGNS.get(str(code or "CNY"), f"{code} "),
+        SIGNS.get(str(code), f"{code} " if code else ""),
         _grouped(abs(number)),
     )
 

@@ -39,7 +39,7 @@ class Budget:
     subject_id: UUID | None
     name: str
     currency: str
-    # CNY net for each month of the centre's calendar.
+    # Net, in the account's currency, for each month of the centre's calendar.
     amount: Decimal
     # Whether new work and model calls are refused once the amount is spent.
     stops: bool
@@ -92,7 +92,7 @@ class BudgetsApi:
         """Set a budget; what the month has cost already counts.
 
         ``scope``: What the budget is of.
-        ``amount``: CNY net for each month of the centre's calendar.
+        ``amount``: Net, in the account's currency, for each month of the centre's calendar.
         ``subject_id``: The project, key or deployment; nothing for the whole organisation.
         ``stops``: Whether new work and model calls are refused once the amount is spent.
         ``stops_running``: Whether what runs on demand is stopped then as well; needs
@@ -133,7 +133,7 @@ class BudgetsApi:
     ) -> Budget:
         """Change what is given and leave the rest; a raised budget opens again at once.
 
-        ``amount``: CNY net for each month of the centre's calendar.
+        ``amount``: Net, in the account's currency, for each month of the centre's calendar.
         ``stops``: Whether new work and model calls are refused once the amount is spent.
         ``stops_running``: Whether what runs on demand is stopped then as well; needs
         `stops`.

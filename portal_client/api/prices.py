@@ -26,6 +26,7 @@ class Price:
     dimensions: Mapping[str, str]
     # How the month's total is priced: flat, graduated, volume, package or spot.
     model: str
+    currency: str
     # Net.
     unit_price: Decimal
     # How many of the meter's base units the price is for.

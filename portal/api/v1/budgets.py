@@ -13,7 +13,7 @@ from portal.api.fields import Identifier, Instant, Money, Strict
 from tenants.permissions import Permission
 
 SCOPES = ["tenant", "project", "key", "deployment"]
-_AMOUNT = _("CNY net for each month of the centre's calendar.")
+_AMOUNT = _("Net, in the account's currency, for each month of the centre's calendar.")
 _STOPS = _("Whether new work and model calls are refused once the amount is spent.")
 _RUNNING = _("Whether what runs on demand is stopped then as well; needs `stops`.")
 

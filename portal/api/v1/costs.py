@@ -89,7 +89,7 @@ class CostsOut(serializers.Serializer):  # type: ignore[type-arg]
             {
                 "month": instance.asked.label,
                 "group_by": instance.asked.by,
-                "currency": "CNY",
+                "currency": instance.currency,
                 "total": instance.total,
                 "invoiced": instance.invoiced,
                 "open": instance.open,

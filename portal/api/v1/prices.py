@@ -34,6 +34,7 @@ class PriceOut(serializers.Serializer):  # type: ignore[type-arg]
     model = serializers.CharField(
         help_text=_("How the month's total is priced: flat, graduated, volume, package or spot.")
     )
+    currency = serializers.CharField()
     unit_price = Money(help_text=_("Net."))
     unit_quantity = serializers.IntegerField(
         help_text=_("How many of the meter's base units the price is for.")
