@@ -98,3 +98,28 @@ def test_every_public_module_says_what_it_is_for() -> None:
         if path.read_text().strip() and ast.get_docstring(ast.parse(path.read_text())) is None
     ]
     assert silent == []
+
+
+# What cities give, what the tax bureau prints and what an estimate is made of is in yuan.
+IN_YUAN = {
+    "console/fapiao/page.html",
+    "console/operator/applications.html",
+    "console/operator/fapiao_queue.html",
+    "console/operator/leakage.html",
+    "console/operator/schemes.html",
+    "console/operator/settlement.html",
+    "console/operator/settlements.html",
+    "console/wallet/apply.html",
+    "styleguide/components.html",
+}
+
+
+def test_every_amount_on_a_page_says_its_currency() -> None:
+    silent, fixed = [], set()
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        name, text = str(path.relative_to(ROOT / "templates")), path.read_text()
+        silent += [name] * len(re.findall(r"\|money(?!:)", text))
+        if re.search(r"\bCNY\b", re.sub(r"translate \"[^\"]*\"|_\(\"[^\"]*\"\)", "", text)):
+            fixed.add(name)
+    assert silent == []
+    assert fixed == IN_YUAN

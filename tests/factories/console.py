@@ -14,10 +14,12 @@ from appliances.models import Deployment
 from appliances.probing import ProbeOutcome
 from billing.commands.accrual import accrue
 from billing.commands.invoices import issue_invoice
-from billing.commands.prices import load_default_prices
+from billing.commands.prices import load_default_prices, publish_version
 from billing.commands.usage import record_usage
-from billing.commands.wallet import top_up
+from billing.commands.wallet import set_currency, top_up
 from billing.models import Invoice
+from billing.queries.price_faults import PriceLine
+from billing.seed import read_price_seed
 from billing.usage import UsageEvent
 from common.ids import uuid7
 from common.period import Period
@@ -127,13 +129,36 @@ def answered(at: datetime | None = None) -> None:
         Cluster.objects.update(last_synced_at=at or datetime.now(UTC))
 
 
-def tenant(code: str = "alice", money: str = "100000", name: str = "") -> Console:
+def abroad(currency: str = "USD", rate: str = "0.14") -> None:
+    """A price list in a further currency, a rate of the centre's own."""
+    shipped = read_price_seed()
+    lines = [
+        PriceLine(**{**vars(price), "unit_price": price.unit_price * Decimal(rate)})
+        for price in shipped.prices
+    ]
+    with operator_scope():
+        publish_version(
+            actor=SYSTEM,
+            lines=lines,
+            effective_at=shipped.effective_at,
+            now=datetime.now(UTC),
+            currency=currency,
+        )
+
+
+def tenant(
+    code: str = "alice", money: str = "100000", name: str = "", currency: str = "CNY"
+) -> Console:
     """A tenant with a member of each role, and money."""
     with operator_scope():
         organisation = Organisation.objects.create(code=code, name=name or f"{code.title()} 实验室")
         project = Project.objects.create(
             tenant=organisation, code="assistant", name="Assistant 智能助手"
         )
+        if currency != "CNY":
+            set_currency(
+                actor=SYSTEM, tenant_id=organisation.pk, currency=currency, now=datetime.now(UTC)
+            )
         if Decimal(money):
             top_up(
                 actor=SYSTEM,
@@ -331,9 +356,9 @@ def key(who: Console, name: str = "production") -> str:
     return secret
 
 
-def furnished(code: str = "alice") -> Console:
+def furnished(code: str = "alice", currency: str = "CNY") -> Console:
     """One of everything: what the browser tests and the pictures look at."""
-    who = tenant(code)
+    who = tenant(code, currency=currency)
     running = active(who, cards=4)
     submitted(who, cards=2, start=60 * 30)
     held(who, cards=8, start=60 * 24 * 3, hours=72)
