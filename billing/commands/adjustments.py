@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from billing.locks import lock_account
 from billing.models import (
     ADJUSTMENT_TRANSITIONS,
     Adjustment,
@@ -15,7 +16,7 @@ from billing.models import (
     CreditNoteLine,
     TaxRate,
 )
-from billing.money import FEN
+from billing.money import CURRENCY, FEN
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from tenants.audit import record
 from tenants.models import Organisation
@@ -61,11 +62,13 @@ def propose_adjustment(
     rebills: UUID | None = None,
     now: datetime,
 ) -> Adjustment:
-    """Put an amount on the tenant's next invoice; above the limit once somebody else agrees.
+    """Put an amount on the tenant's next invoice; above the limit, and in another currency than the
+    centre's own, once somebody else agrees.
 
+    Locks: the account, whose currency the amount is in.
     Shape: ``rebills`` names the credit note line whose amount is charged again, which is the only
     way that credited usage is billed a second time.
-    Raises: PermissionRefused, NotFound, InvalidInput, RebilledAlready.
+    Raises: PermissionRefused, NotFound, InvalidInput, RebilledAlready, AccountBusy.
     """
     require(actor, Permission.ADJUSTMENT_PROPOSE, tenant_id)
     errors = []
@@ -83,7 +86,9 @@ def propose_adjustment(
         raise NotFound
     if rebills is not None and not _credited_line(tenant_id, rebills):
         raise NotFound
-    needs_two = abs(net) > settings.ADJUSTMENT_TWO_PERSON_ABOVE
+    is_foreign = lock_account(tenant_id).currency != CURRENCY
+    # The limit is in the centre's own currency, and says nothing of another.
+    needs_two = is_foreign or abs(net) > settings.ADJUSTMENT_TWO_PERSON_ABOVE
     try:
         with transaction.atomic():
             made = Adjustment.objects.create(

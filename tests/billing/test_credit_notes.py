@@ -30,6 +30,7 @@ from billing.commands.disputes import (
     reject_dispute,
     withdraw_dispute,
 )
+from billing.commands.wallet import set_currency
 from billing.models import (
     Adjustment,
     CreditNote,
@@ -309,6 +310,24 @@ def test_an_adjustment_above_the_limit_takes_two_people(
             approve_adjustment(actor=other, adjustment_id=large.pk, now=make.NOW)
         reject_adjustment(actor=one, adjustment_id=large.pk, now=make.NOW)
         assert Adjustment.objects.get(pk=large.pk).state == "rejected"
+
+
+def test_in_another_currency_every_adjustment_takes_two_people(
+    alice: Organisation, prices: PriceVersion
+) -> None:
+    with operator_scope():
+        set_currency(actor=SYSTEM, tenant_id=alice.pk, currency="USD", now=make.NOW)
+    one, other = somebody("Anna"), somebody("Bert")
+    small = propose(alice, "0.50", one)
+    assert (small.needs_two, small.state) == (True, "proposed")
+    with operator_scope(), pytest.raises(SecondPersonNeeded):
+        approve_adjustment(actor=one, adjustment_id=small.pk, now=make.NOW)
+    with operator_scope():
+        small.refresh_from_db()
+        assert small.state == "proposed"
+        approve_adjustment(actor=other, adjustment_id=small.pk, now=make.NOW)
+        small.refresh_from_db()
+    assert small.state == "approved"
 
 
 @pytest.mark.parametrize("net", ["0", "0.001", "NaN", "100000000.01"])
