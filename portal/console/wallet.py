@@ -3,6 +3,7 @@
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
+from billing.money import CURRENCY
 from billing.queries.credits import open_credits, saved
 from billing.queries.pages import statement_page
 from billing.queries.wallet import active_holds
@@ -32,6 +33,7 @@ def wallet(request: ActorRequest, tenant_code: str) -> HttpResponse:
     context = {
         "credits": [(one, CREDIT_KINDS[one.kind]) for one in credits],
         "saved": saved(request.tenant.pk),
+        "takes_vouchers": request.account.currency == CURRENCY,
         "may_apply": Permission.VOUCHER_APPLY in request.actor.permissions,
         "account": request.account,
         "now": now,

@@ -80,9 +80,24 @@ def test_no_page_of_a_tenant_billed_in_dollars_speaks_of_yuan(alice: Console) ->
             told[page] = answer.content.decode()
     assert {page for page, html in told.items() if re.search("¥|CNY|元", html)} == set()
     assert "US$" in told["wallet/"]
+    # A city's vouchers are in yuan and are of no use here.
+    assert "wallet/apply/" not in told["wallet/"]
     assert "US$" in told["prices/"]
     assert "US$" in told["costs/"]
     assert "US$" in told["invoices/"]
+
+
+def test_operators_see_such_a_tenant_in_its_currency(alice: Console) -> None:
+    with operator_scope():
+        invoice = Invoice.objects.get(tenant_id=alice.id)
+    browser = english("admin")
+    here = f"/ops/tenants/{alice.organisation.code}/"
+    for page in ("", "credits/", "contracts/", "arrears/", f"invoices/{invoice.pk}/"):
+        shown = text(browser, here + page)
+        assert (page, re.findall("¥", shown)) == (page, [])
+        assert (page, "US$" in shown or "USD" in shown) == (page, True)
+    in_list = re.sub("<[^>]+>", "", text(browser, "/ops/invoices/"))
+    assert f"US${invoice.gross:,.2f}" in in_list
 
 
 def test_the_files_of_a_tenant_name_its_currency(alice: Console) -> None:
