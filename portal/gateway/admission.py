@@ -64,7 +64,8 @@ def refuse_frozen(caller: Caller, target: Target | None) -> None:
     """
     frozen = caller.snapshot.frozen.get(caller.grant.tenant_id)
     if frozen is not None and (target is None or target.resource_class in frozen.classes):
-        raise errors.in_arrears(frozen.code, frozen.amount_needed, frozen.until)
+        needed = f"{frozen.amount_needed} {frozen.currency}"
+        raise errors.in_arrears(frozen.code, needed, frozen.until)
 
 
 def check_means(runtime: Runtime, caller: Caller) -> None:

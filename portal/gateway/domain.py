@@ -74,8 +74,9 @@ def take_snapshot() -> Snapshot:
             tenant: Frozen(
                 code=REFUSALS[arrears.state].code,
                 classes=frozenset(kind.value for kind in arrears.must_freeze),
-                amount_needed=f"{arrears.amount_needed} {arrears.currency}",
+                amount_needed=str(arrears.amount_needed),
                 until=arrears.deadline,
+                currency=arrears.currency,
             )
             for tenant, arrears in frozen.items()
         },

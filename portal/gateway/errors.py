@@ -96,13 +96,16 @@ def budget_reached(limit: Limit, left: Decimal, needed: Decimal) -> Refusal:
     )
 
 
-def in_arrears(code: str, amount_needed: str, until: datetime | None) -> Refusal:
-    """The models are stopped because the organisation owes money; not a matter of quota."""
+def in_arrears(code: str, needed: str, until: datetime | None) -> Refusal:
+    """The models are stopped because the organisation owes money; not a matter of quota.
+
+    Shape: ``needed`` is an amount with its currency.
+    """
     kept = f" What was stopped is kept until {until.isoformat()}." if until else ""
     return Refusal(
         402,
         code,
-        f"The organisation is in arrears and its models are stopped: {amount_needed} are "
+        f"The organisation is in arrears and its models are stopped: {needed} are "
         f"needed. Top up the wallet to have them started again.{kept}",
         type="arrears",
         headers=NO_RETRY,

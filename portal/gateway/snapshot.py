@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from billing.money import CURRENCY
 from portal.gateway import money_file
 from portal.gateway.money import CallPrice, Funds, Limit, Money
 
@@ -66,6 +67,7 @@ class Frozen:
     classes: frozenset[str]
     amount_needed: str
     until: datetime | None
+    currency: str = CURRENCY
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,7 @@ def _dump(snapshot: Snapshot) -> str:
                     "code": one.code,
                     "classes": sorted(one.classes),
                     "amount_needed": one.amount_needed,
+                    "currency": one.currency,
                     "until": one.until.isoformat() if one.until else None,
                 }
                 for tenant, one in snapshot.frozen.items()
@@ -235,6 +238,7 @@ def _parse(content: Mapping[str, Any]) -> Snapshot:
                 classes=frozenset(one["classes"]),
                 amount_needed=one["amount_needed"],
                 until=datetime.fromisoformat(one["until"]) if one["until"] else None,
+                currency=one.get("currency", CURRENCY),
             )
             for tenant, one in content.get("frozen", {}).items()
         },
