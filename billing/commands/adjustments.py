@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from billing.locks import lock_account
 from billing.models import (
     ADJUSTMENT_TRANSITIONS,
     Adjustment,
@@ -65,7 +66,8 @@ def propose_adjustment(
 
     Shape: ``rebills`` names the credit note line whose amount is charged again, which is the only
     way that credited usage is billed a second time.
-    Raises: PermissionRefused, NotFound, InvalidInput, RebilledAlready.
+    Locks: the account, whose currency the amount is in.
+    Raises: PermissionRefused, NotFound, InvalidInput, RebilledAlready, AccountBusy.
     """
     require(actor, Permission.ADJUSTMENT_PROPOSE, tenant_id)
     errors = []
@@ -83,6 +85,7 @@ def propose_adjustment(
         raise NotFound
     if rebills is not None and not _credited_line(tenant_id, rebills):
         raise NotFound
+    lock_account(tenant_id)
     needs_two = abs(net) > settings.ADJUSTMENT_TWO_PERSON_ABOVE
     try:
         with transaction.atomic():
