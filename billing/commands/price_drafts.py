@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from uuid import UUID
 
 from django.db import transaction
@@ -28,6 +28,7 @@ LONGEST_NOTE = 500
 HIGHEST_RATE = Decimal(1000)
 # As many places as a price has.
 PLACE = Decimal(1).scaleb(-15)
+DIGITS = 60
 
 
 class PriceListNotEditable(DomainError):
@@ -65,13 +66,14 @@ def begin_draft(
     """
     require(actor, Permission.PRICE_PUBLISH)
     author = _person(actor)
+    if currency not in CURRENCIES:
+        unknown = FieldError("/currency", "currency", _("Tenants are billed in no such one."))
+        raise PriceListRefused(errors=[unknown])
     serialise_publishing()
     if lines is None:
         lines = _copied(currency, rate)
     errors = time_faults(effective_at, now, currency)
     planned = PriceVersion.objects.exclude(state=VersionState.PUBLISHED)
-    if currency not in CURRENCIES:
-        errors.append(FieldError("/currency", "currency", _("Tenants are billed in no such one.")))
     if planned.filter(effective_at=effective_at, currency=currency).exists():
         errors.append(FieldError("/effective_at", "taken", _("Another draft starts at this hour.")))
     if lines:
@@ -106,10 +108,16 @@ def _copied(currency: str, rate: Decimal | None) -> Sequence[PriceLine]:
 
 def _at_rate(line: PriceLine, rate: Decimal) -> PriceLine:
     tiers = tuple(
-        replace(tier, unit_price=(tier.unit_price * rate).quantize(PLACE), fee=tier.fee * rate)
+        replace(tier, unit_price=_times(tier.unit_price, rate), fee=_times(tier.fee, rate))
         for tier in line.tiers
     )
-    return replace(line, unit_price=(line.unit_price * rate).quantize(PLACE), tiers=tiers)
+    return replace(line, unit_price=_times(line.unit_price, rate), tiers=tiers)
+
+
+def _times(amount: Decimal, rate: Decimal) -> Decimal:
+    # The usual 28 digits are fewer than those of a price times a rate.
+    with localcontext(prec=DIGITS):
+        return (amount * rate).quantize(PLACE, rounding=ROUND_HALF_UP)
 
 
 @transaction.atomic
