@@ -23,7 +23,7 @@ class SpendTerm:
 
     Shape: ``ends_at`` is earlier than ``agreed_ends_at`` where the contract was ended early; the
     amount is then due in the same proportion.
-    Units: ``amount`` net CNY.
+    Units: ``amount`` net, in the contract's currency.
     """
 
     id: UUID

@@ -14,7 +14,7 @@ from billing.commands.accrual import refresh_unbilled
 from billing.commands.contract_faults import period_faults, term_faults
 from billing.contract_notices import ACTIVATED, ENDED, tell
 from billing.four_eyes import author_of, second_person
-from billing.locks import lock_account, open_account
+from billing.locks import lock_account
 from billing.models import (
     Contract,
     ContractState,
@@ -23,7 +23,6 @@ from billing.models import (
 from billing.pricing import Tier
 from billing.pricing.stored import tier_rows
 from billing.queries.contracts import open_from
-from billing.queries.currencies import currency_of
 from common.errors import DomainError, FieldError, NotFound
 from common.period import floor_hour
 from tenants.audit import record
@@ -114,7 +113,8 @@ def draft_contract(
 ) -> Contract:
     """Open a contract in the tenant's currency; it counts once somebody else has activated it.
 
-    Raises: PermissionRefused, ContractRefused, ContractNumberTaken.
+    Locks: the account, so that its currency is not changed meanwhile.
+    Raises: PermissionRefused, ContractRefused, ContractNumberTaken, AccountBusy.
     """
     require(actor, Permission.CONTRACT_MANAGE, tenant_id)
     errors = period_faults(starts_at, ends_at)
@@ -124,14 +124,14 @@ def draft_contract(
         raise ContractRefused(errors=errors)
     if Contract.objects.filter(number=number.strip()).exists():
         raise ContractNumberTaken
-    open_account(tenant_id)
+    account = lock_account(tenant_id)
     contract = Contract.objects.create(
         tenant_id=tenant_id,
         number=number.strip(),
         title=title.strip(),
         starts_at=starts_at,
         ends_at=ends_at,
-        currency=currency_of(tenant_id),
+        currency=account.currency,
         authors=_authors(actor),
         drafted_by=actor.name[:200],
         drafted_at=now,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from uuid import UUID
 
 from django.db import transaction
@@ -29,6 +29,7 @@ LONGEST_NOTE = 500
 HIGHEST_RATE = Decimal(1000)
 # As many places as a price has.
 PLACE = Decimal(1).scaleb(-15)
+DIGITS = 60
 
 
 class PriceListNotEditable(DomainError):
@@ -94,6 +95,9 @@ def _copied(currency: str, rate: Decimal | None) -> Sequence[PriceLine]:
     published = PriceVersion.objects.filter(state=VersionState.PUBLISHED)
     newest = published.filter(currency=currency).order_by("-effective_at").first()
     if newest is not None:
+        if rate is not None:
+            known = FieldError("/rate", "rate", _("This currency has a list of its own already."))
+            raise PriceListRefused(errors=[known])
         return lines_of(newest.pk)
     own = published.filter(currency=CURRENCY).order_by("-effective_at").first()
     if own is None:
@@ -106,10 +110,16 @@ def _copied(currency: str, rate: Decimal | None) -> Sequence[PriceLine]:
 
 def _at_rate(line: PriceLine, rate: Decimal) -> PriceLine:
     tiers = tuple(
-        replace(tier, unit_price=(tier.unit_price * rate).quantize(PLACE), fee=tier.fee * rate)
+        replace(tier, unit_price=_times(tier.unit_price, rate), fee=_times(tier.fee, rate))
         for tier in line.tiers
     )
-    return replace(line, unit_price=(line.unit_price * rate).quantize(PLACE), tiers=tiers)
+    return replace(line, unit_price=_times(line.unit_price, rate), tiers=tiers)
+
+
+def _times(amount: Decimal, rate: Decimal) -> Decimal:
+    # The usual 28 digits are fewer than those of a price times a rate.
+    with localcontext(prec=DIGITS):
+        return (amount * rate).quantize(PLACE, rounding=ROUND_HALF_UP)
 
 
 @transaction.atomic
@@ -290,5 +300,5 @@ def _told(actor: Actor, verb: str, version: PriceVersion, **detail: object) -> N
         actor,
         f"billing.price_version.{verb}",
         subject=f"billing.price_version:{version.pk}",
-        detail=detail,
+        detail={"currency": version.currency, **detail},
     )

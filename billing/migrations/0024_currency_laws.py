@@ -48,6 +48,18 @@ BEGIN
     RETURN NEW;
 END
 $$;
+-- Another currency is an operator's decision, and only operators may write the column.
+CREATE FUNCTION billing_account_begins_own() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.currency <> 'CNY' THEN
+        RAISE EXCEPTION 'an account begins in the currency of the centre'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER billing_account_begins_own BEFORE INSERT ON billing_account
+    FOR EACH ROW EXECUTE FUNCTION billing_account_begins_own();
 CREATE TRIGGER billing_account_currency_fixed BEFORE UPDATE OF currency ON billing_account
     FOR EACH ROW EXECUTE FUNCTION billing_account_currency_fixed();
 GRANT UPDATE (currency) ON billing_account TO acp_operator;
@@ -55,6 +67,8 @@ GRANT UPDATE (currency) ON billing_account TO acp_operator;
 
 NOT_FIXED = """
 REVOKE UPDATE (currency) ON billing_account FROM acp_operator;
+DROP TRIGGER billing_account_begins_own ON billing_account;
+DROP FUNCTION billing_account_begins_own();
 DROP TRIGGER billing_account_currency_fixed ON billing_account;
 DROP FUNCTION billing_account_currency_fixed();
 """

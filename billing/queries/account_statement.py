@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from billing.models import LedgerKind
-from billing.queries.currencies import currency_of
+from billing.queries.currencies import billed_in
 from common.period import Period
 from tenants.models import Organisation
 from tenants.permissions import Actor, Permission, require
@@ -80,7 +80,7 @@ def account_statement(*, actor: Actor, tenant_id: UUID, period: Period) -> Accou
     Raises: PermissionRefused.
     """
     require(actor, Permission.WALLET_READ, tenant_id)
-    tenant = Organisation.objects.get(pk=tenant_id)
+    tenant = Organisation.objects.annotate(currency=billed_in(tenant_id)).get(pk=tenant_id)
     values: dict[str, UUID | datetime | str] = {
         "tenant": tenant_id,
         "start": period.start,
@@ -109,7 +109,7 @@ def account_statement(*, actor: Actor, tenant_id: UUID, period: Period) -> Accou
         tenant_code=tenant.code,
         tenant_name=tenant.legal_name or tenant.name,
         credit_code=tenant.credit_code,
-        currency=currency_of(tenant_id),
+        currency=tenant.currency,
         start=period.start,
         end=period.end,
         opening=opening,

@@ -9,7 +9,7 @@ from django.db import connection
 
 from billing.commands.invoices import issue_invoice
 from billing.commands.usage import record_usage
-from billing.commands.wallet import top_up
+from billing.commands.wallet import set_currency, top_up
 from billing.models import Invoice
 from billing.queries.invariants import Breach, breaches
 from billing.queries.wallet import Standing, standing
@@ -42,6 +42,11 @@ def pay_in(tenant: Organisation, amount: str, key: str = "first", now: datetime 
             reference="bank slip",
             now=now,
         )
+
+
+def bill_in(tenant: Organisation, currency: str) -> Standing:
+    with operator_scope():
+        return set_currency(actor=SYSTEM, tenant_id=tenant.pk, currency=currency, now=NOW)
 
 
 def issue(tenant: Organisation, until: datetime = NOW, now: datetime = NOW) -> Invoice:

@@ -266,23 +266,6 @@ def test_an_agreed_contract_is_ended_and_never_edited(
     assert str(quoted(alice).net) == "0.90"
 
 
-def test_only_money_in_cny_is_agreed(alice: Organisation) -> None:
-    with operator_scope(), pytest.raises(agree.CurrencyNotBilled) as refused:
-        agree.draft_contract(
-            actor=ANNA,
-            tenant_id=alice.pk,
-            number="HT-9",
-            title="Dollars",
-            starts_at=FROM,
-            ends_at=TO,
-            now=make.NOW,
-            currency="USD",
-        )
-    assert "USD" in str(refused.value)
-    with operator_scope():
-        assert Contract.objects.count() == 0
-
-
 def test_a_number_stands_for_one_contract(alice: Organisation, bob: Organisation) -> None:
     drafted(alice)
     with pytest.raises(agree.ContractNumberTaken):

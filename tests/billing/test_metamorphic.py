@@ -25,7 +25,7 @@ from billing.usage import UsageEvent
 from common.ids import uuid7
 from tenants.models import Organisation
 from tenants.scoping import operator_scope, tenant_scope
-from tests.billing.shorthand import broken, ingest, issue, pay_in, stands
+from tests.billing.shorthand import bill_in, broken, ingest, issue, pay_in, stands
 from tests.factories import billing as make
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +64,12 @@ def changing_prices(db: None) -> None:
     make.make_tax()
     covered = make.price_line("test.card_seconds", "0", 3600, {"service_class": "covered"})
     on_demand = {"chip": "c1", "service_class": "on_demand"}
-    for starts_at, cards, tokens in ((make.LONG_AGO, "3.60", "1.00"), (CHANGE, "3.33", "1.27")):
+    for currency, starts_at, cards, tokens in (
+        ("CNY", make.LONG_AGO, "3.60", "1.00"),
+        ("CNY", CHANGE, "3.33", "1.27"),
+        ("USD", make.LONG_AGO, "0.51", "0.14"),
+        ("USD", CHANGE + 7 * make.HOUR, "0.47", "0.18"),
+    ):
         make.publish(
             [
                 covered,
@@ -74,6 +79,7 @@ def changing_prices(db: None) -> None:
             ],
             effective_at=starts_at,
             now=make.MONTH_START,
+            currency=currency,
         )
 
 
@@ -205,11 +211,13 @@ def test_any_chunks_order_repetition_deaths_and_cuts_give_the_same_money(
 ) -> None:
     stream = data.draw(streams())
     steps = data.draw(tellings(stream))
+    currency = data.draw(st.sampled_from(["CNY", "USD"]))
     outer = transaction.atomic()
     outer.__enter__()
     try:
         whole, parts = (make.make_tenant(f"t{uuid7().hex}") for _ in range(2))
         for tenant in (whole, parts):
+            bill_in(tenant, currency)
             pay_in(tenant, "1000.00", now=LATE)
         tell(whole, [Step(stream, fatal=0, then="", hour=0)])
         tell(parts, steps)
@@ -228,7 +236,9 @@ def test_any_chunks_order_repetition_deaths_and_cuts_give_the_same_money(
                 sum(Invoice.objects.filter(tenant=tenant).values_list("gross", flat=True))
                 for tenant in (whole, parts)
             ]
+            billed_in = set(Invoice.objects.values_list("currency", flat=True))
         assert billed[0] == billed[1]
+        assert billed_in <= {currency}
         assert stands(parts).balance == Decimal("1000.00") - billed[0]
         # What a commit would check is checked although this one never comes.
         with operator_scope(), connection.cursor() as cursor:

@@ -220,12 +220,13 @@ def credits(older: Older) -> None:
             for who, at in ((BORIS, CHANGED), (ANNA, ISSUED)):
                 subject = f"billing.voucher_application:{older.named(name)}"
                 older.told(subject, "billing.voucher_application.reviewed", who, at)
+    tenant(older, "given something")
     texts = ("meter", "closed_reason")
     lists = ("scope_values", "excluded_services", "eligible_pools")
     older.insert(
         "billing_creditlot",
         id=older.named("given"),
-        tenant_id=older.named("plain"),
+        tenant_id=older.named("given something"),
         code="C-1",
         kind="promo",
         state="active",
@@ -254,9 +255,51 @@ def credits(older: Older) -> None:
     )
 
 
+def accounts(older: Older) -> None:
+    """Who was ever invoiced has an account; who only agreed or was given something had none."""
+    invoiced = {row[0] for row in older.server.execute("SELECT tenant_id FROM billing_invoice")}
+    for tenant_id in invoiced - {older.named("plain")}:
+        older.insert(
+            "billing_account",
+            id=uuid4(),
+            tenant_id=tenant_id,
+            currency="CNY",
+            wallet=7,
+            receivable=0,
+            held=0,
+            credit_limit=0,
+            unbilled=0,
+        )
+
+
+TOLD = {
+    "arrears.grace_started": {"amount_needed": "5.00"},
+    "budget.reached": {"spent": "5.00"},
+    "spend.unusual": {"net": "5.00"},
+    "workload.stop_announced": {"amount_needed": "5.00"},
+    "invoice.issued": {"gross": "5.00"},
+    "invoice.paid": {"gross": "5.00", "currency": "EUR"},
+}
+
+
+def notices(older: Older) -> None:
+    """What was told of money, with and without saying in which."""
+    for kind, detail in TOLD.items():
+        older.insert(
+            "tenants_notice",
+            id=older.named(kind),
+            tenant_id=older.named("plain"),
+            kind=kind,
+            key=kind,
+            detail=Jsonb(detail),
+            roles=[],
+            at=ISSUED,
+        )
+
+
 @pytest.fixture(scope="module")
 def brought_forward(django_db_setup: None, django_db_blocker: Any) -> Iterator[Older]:
-    """Written by the release whose last migration of billing was 0018, read after 0021."""
+    """Written by the release whose last migration of billing was 0018, read after 0024."""
     name = f"{connections['owner'].settings_dict['NAME']}_older"
     with django_db_blocker.unblock(), older_database(name) as server:
         call_command("migrate", "tenants", "0005", database="owner", verbosity=0)
@@ -265,7 +308,9 @@ def brought_forward(django_db_setup: None, django_db_blocker: Any) -> Iterator[O
         tenants_with_invoices(older)
         contracts(older)
         credits(older)
-        call_command("migrate", "billing", "0021", database="owner", verbosity=0)
+        accounts(older)
+        notices(older)
+        call_command("migrate", "billing", "0024", database="owner", verbosity=0)
         yield older
 
 
@@ -315,5 +360,37 @@ def test_the_trail_is_closed_to_the_owner_again(brought_forward: Older) -> None:
     """Two of the migrations open it to read who did what."""
     found = brought_forward.server.execute(
         "SELECT policyname FROM pg_policies WHERE tablename = 'tenants_auditentry' ORDER BY 1"
+    ).fetchall()
+    assert found == [("operator_view",), ("tenant_wall",)]
+
+
+def test_who_agreed_or_was_given_something_has_an_account_in_yuan(brought_forward: Older) -> None:
+    """Contracts and credits refer to it now; the accounts there were keep what is in them."""
+    found = brought_forward.all("SELECT tenant_id, (currency, wallet)::text FROM billing_account")
+    opened, kept = "(CNY,0.000000)", "(CNY,7.000000)"
+    assert found == {
+        "plain": opened,
+        "given something": opened,
+        "of a tier": kept,
+        "with days of its own": kept,
+        "due at once": kept,
+    }
+
+
+def test_what_was_told_of_money_says_that_it_was_yuan(brought_forward: Older) -> None:
+    said = brought_forward.all("SELECT id, detail ->> 'currency' FROM tenants_notice")
+    assert said == {
+        "arrears.grace_started": "CNY",
+        "budget.reached": "CNY",
+        "spend.unusual": "CNY",
+        "workload.stop_announced": "CNY",
+        "invoice.issued": None,
+        "invoice.paid": "EUR",
+    }
+
+
+def test_notices_are_closed_to_the_owner_again(brought_forward: Older) -> None:
+    found = brought_forward.server.execute(
+        "SELECT policyname FROM pg_policies WHERE tablename = 'tenants_notice' ORDER BY 1"
     ).fetchall()
     assert found == [("operator_view",), ("tenant_wall",)]

@@ -24,7 +24,7 @@ from tenants.permissions import OPERATOR_ROLES, Actor, ActorKind
 from tenants.scoping import operator_scope
 from tests.billing.shorthand import broken
 from tests.billing.test_contracts import discount, drafted
-from tests.concurrency.crowd import at_once
+from tests.concurrency.crowd import account_without_queue, at_once
 from tests.factories import billing as make
 from tests.factories import credits as give
 
@@ -50,7 +50,7 @@ def test_of_many_who_activate_one_contract_one_does(
 ) -> None:
     """Without the account's lock the row itself lets only one of them move it."""
     if not is_locked:
-        monkeypatch.setattr(agree, "lock_account", lambda _tenant: None)
+        monkeypatch.setattr(agree, "lock_account", account_without_queue)
     alice, approvers = make.make_tenant("alice"), people()
     contract_id = drafted(alice, discount("10"))
 
@@ -117,7 +117,7 @@ def test_of_many_who_approve_and_reject_one_credit_one_decides(
 ) -> None:
     """Whoever rejects takes no lock at all: the row itself lets only one of them move it."""
     if not is_locked:
-        monkeypatch.setattr(credit_lots, "lock_account", lambda _tenant: None)
+        monkeypatch.setattr(credit_lots, "lock_account", account_without_queue)
     outcomes: Counter[str] = Counter()
     for attempt in range(6):
         alice, deciders = make.make_tenant(f"alice-{attempt}"), people()

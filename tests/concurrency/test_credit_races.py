@@ -11,7 +11,7 @@ from billing.locks import AccountBusy
 from billing.models import Account, CreditLot, CreditUse, VoucherApplication, VoucherScheme
 from tenants.scoping import operator_scope
 from tests.billing.shorthand import broken, ingest, issue
-from tests.concurrency.crowd import at_once
+from tests.concurrency.crowd import account_without_queue, at_once
 from tests.factories import billing as make
 from tests.factories import credits as give
 
@@ -42,10 +42,7 @@ def test_without_the_account_lock_the_database_still_keeps_a_tenants_cap(
     give.scheme(cap_per_tenant_year=Decimal("100.00"))
     alice = give.verified("alice")
 
-    def unlocked(tenant_id: object) -> None:
-        return None
-
-    monkeypatch.setattr(vouchers, "lock_account", unlocked)
+    monkeypatch.setattr(vouchers, "lock_account", account_without_queue)
     results = at_once(16, lambda index: give.ask(alice, "10.00", key=f"k{index}"))
     assert sum(isinstance(one, VoucherApplication) for one in results) == 10
     assert broken() == ()

@@ -66,7 +66,7 @@ def test_without_the_queue_the_database_still_keeps_one_list_an_hour(
         drafts.return_draft(actor=somebody(), version_id=second, note="")
         PriceVersion.objects.filter(pk=second).update(effective_at=SOON, state="submitted")
     monkeypatch.setattr(drafts, "serialise_publishing", lambda: None)
-    monkeypatch.setattr(price_review, "time_faults", lambda _at, _now: [])
+    monkeypatch.setattr(price_review, "time_faults", lambda *_said: [])
     versions = (first, second)
     results = at_once(2, lambda index: publishing(versions[index])(index))
     assert [type(error) for error in results if isinstance(error, Exception)] == [IntegrityError]

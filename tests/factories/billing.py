@@ -8,6 +8,7 @@ from uuid import UUID
 from billing.commands.prices import publish_version
 from billing.meters import Meter, register
 from billing.models import PriceVersion, TaxRate
+from billing.money import CURRENCY
 from billing.queries.price_faults import PriceLine
 from billing.usage import UsageEvent
 from tenants.models import Organisation
@@ -81,15 +82,24 @@ STANDARD_LINES = (
     price_line("test.card_seconds", "3.60", 3600, {"chip": "c1", "service_class": "on_demand"}),
     price_line("test.card_seconds", "0", 3600, {"service_class": "covered"}),
 )
+DOLLAR_LINES = (
+    price_line("test.tokens_in", "0.14", 1_000_000),
+    price_line("test.tokens_out", "0.55", 1_000_000),
+    price_line("test.card_seconds", "0.50", 3600, {"chip": "c1", "service_class": "on_demand"}),
+    price_line("test.card_seconds", "0", 3600, {"service_class": "covered"}),
+)
 
 
 def publish(
     lines: Sequence[PriceLine] = STANDARD_LINES,
     effective_at: datetime = LONG_AGO,
     now: datetime = NOW,
+    currency: str = CURRENCY,
 ) -> PriceVersion:
     with operator_scope():
-        return publish_version(actor=SYSTEM, lines=lines, effective_at=effective_at, now=now)
+        return publish_version(
+            actor=SYSTEM, lines=lines, effective_at=effective_at, now=now, currency=currency
+        )
 
 
 def make_prices() -> PriceVersion:

@@ -19,6 +19,7 @@ from billing.commands.credit_notes import issue_credit_note
 from billing.commands.wallet import set_credit_limit
 from billing.corrections import Correction
 from billing.models import Account, CreditLot, Invoice, InvoiceLine, TaxRate
+from billing.money import CURRENCY
 from billing.pricing import Tier
 from billing.queries.dues import with_due
 from billing.queries.price_faults import PriceLine
@@ -29,7 +30,7 @@ from tenants.models import Organisation
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.arrears_stage import install_tiers
-from tests.billing.shorthand import ingest, issue, pay_in
+from tests.billing.shorthand import bill_in, ingest, issue, pay_in
 from tests.billing.test_price_drafts import ANNA, BORIS
 from tests.factories import billing as make
 from tests.factories import compute
@@ -40,10 +41,11 @@ USES = {"cards", "call", "level"}
 
 
 class Product:
-    """One tenant of the product, to which the facts happen."""
+    """One tenant of the product, billed in some currency, to which the facts happen."""
 
-    def __init__(self, facts: Facts, code: str = "alice") -> None:
+    def __init__(self, facts: Facts, code: str = "alice", currency: str = CURRENCY) -> None:
         self.facts = facts
+        self.currency = currency
         self.chance = random.Random(code)
         self.prices: dict[str, UUID] = {}
         self.sent: list[UsageEvent] = []
@@ -55,6 +57,7 @@ class Product:
         install_tiers()
         self._publish()
         self.tenant: Organisation = give.verified(code)
+        bill_in(self.tenant, currency)
         if "contract" in facts:
             self._agree(facts["contract"])
 
@@ -73,6 +76,7 @@ class Product:
                 [_price_line(price) for price in one["prices"]],
                 effective_at=datetime.fromisoformat(one["from"]),
                 now=make.MONTH_START,
+                currency=self.currency,
             )
             with operator_scope():
                 ids = dict(version.prices.values_list("sku", "pk"))

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from billing.models import Invoice
+from billing.money import CURRENCY
+from tenants.scoping import operator_scope
 from tests.billing.shorthand import broken
+from tests.factories import billing as make
 from tests.oracle import story
 from tests.oracle.product import Product
 
@@ -33,10 +37,10 @@ def oracle(*arguments: str, facts: Facts | None = None) -> Facts:
     return answer
 
 
-def agree(facts: Facts) -> Facts:
+def agree(facts: Facts, currency: str = CURRENCY) -> Facts:
     """Both say the same of the facts; gives what they say."""
     expected = oracle(facts=facts)
-    found = Product(facts).live()
+    found = Product(facts, currency=currency).live()
     assert found == expected
     assert broken() == ()
     return found
@@ -86,6 +90,23 @@ def test_a_month_under_contract_comes_to_the_oracles_money() -> None:
     assert ["contract.commitment", False, 0, "650.00", "39.00"] in third
     assert [line[0] for line in last] == ["card.h20", "contract.minimum"]
     assert found["invoices"][-1]["net"] == "0.00"
+
+
+@pytest.mark.django_db
+def test_a_month_in_dollars_comes_to_the_oracles_money_beside_a_dearer_yuan_list() -> None:
+    facts = story.agreed()
+    make.make_tax()
+    make.publish(
+        [
+            make.price_line(one["meter"], "99", 1, one["match"], one["sku"])
+            for one in facts["lists"][0]["prices"]
+        ],
+        now=make.MONTH_START,
+    )
+    found = agree(facts, currency="USD")
+    assert ["card.h20", False, 12_004, "25.01", "1.50"] in found["invoices"][0]["lines"]
+    with operator_scope():
+        assert {one.currency for one in Invoice.objects.all()} == {"USD"}
 
 
 @pytest.mark.django_db
