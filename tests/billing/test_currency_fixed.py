@@ -12,7 +12,7 @@ from billing.commands.adjustments import propose_adjustment
 from billing.commands.budgets import set_budget
 from billing.commands.credit_notes import issue_credit_note
 from billing.commands.holds import release_hold, set_hold
-from billing.commands.wallet import CurrencyFixed, CurrencyUnknown, set_credit_limit, set_currency
+from billing.commands.wallet import CurrencyFixed, set_credit_limit, set_currency
 from billing.models import (
     Account,
     BudgetScope,
@@ -24,6 +24,7 @@ from billing.models import (
     LedgerAccount,
     PriceVersion,
 )
+from billing.queries.currencies import CurrencyUnknown
 from common.ids import uuid7
 from tenants.models import AuditEntry, Organisation
 from tenants.permissions import (
