@@ -21,6 +21,12 @@ class ChipOut(serializers.Serializer):  # type: ignore[type-arg]
     petaflops = Amount(allow_null=True, help_text=_("Dense FP16, of one card."))
 
 
+class ClassOfferOut(serializers.Serializer):  # type: ignore[type-arg]
+    service_class = serializers.CharField(help_text=_('"on_demand", "shared" or "urgent".'))
+    card_hour = Amount(help_text=_("Net, for one card for an hour."))
+    currency = serializers.CharField()
+
+
 class PoolOut(serializers.Serializer):  # type: ignore[type-arg]
     code = serializers.CharField(source="pool.code")
     name = InLanguage("name", source="pool")
@@ -29,6 +35,9 @@ class PoolOut(serializers.Serializer):  # type: ignore[type-arg]
     chip = ChipOut(source="pool.chip")
     is_sold = serializers.BooleanField()
     capacity_cards = serializers.IntegerField(source="capacity")
+    service_classes = ClassOfferOut(
+        source="offers", many=True, help_text=_("What a deployment may choose here.")
+    )
     free_cards = serializers.IntegerField(source="free")
     largest_gang = serializers.IntegerField(
         allow_null=True, help_text=_("The most cards free together on one node.")
