@@ -109,25 +109,7 @@ def deploy(
         deadline_at=now + PLACING_LIMIT,
     )
     _insert(deployment)
-    plan = launching.plan_for(
-        version=version, name=deployment.served_model_name, cards=version.min_cards
-    )
-    workload = workloads.request_workload(
-        actor=actor,
-        project_id=project.pk,
-        kind=WorkloadKind.SERVICE,
-        argv=plan.argv,
-        env=dict(plan.env),
-        cards=version.min_cards,
-        reservation_id=deployment.reservation_id,
-        pool_code=None if reservation else pool.code,
-        until=on_demand_until,
-        subject=f"appliances.deployment:{deployment.pk}",
-        health_path=plan.health_path,
-        service_class=service_class,
-        now=now,
-    )
-    Deployment.objects.filter(pk=deployment.pk).update(workload_id=workload.pk)
+    _request_work(actor, deployment, now)
     audit.record(
         actor,
         "appliances.deployment.requested",
@@ -137,6 +119,29 @@ def deploy(
     )
     after_commit("appliances.probe", deployment_id=deployment.pk)
     return Deployment.objects.get(pk=deployment.pk)
+
+
+def _request_work(actor: Actor, deployment: Deployment, now: datetime) -> None:
+    """Have the deployment's workload started, where and as what the deployment says."""
+    plan = launching.plan_for(
+        version=deployment.version, name=deployment.served_model_name, cards=deployment.cards
+    )
+    workload = workloads.request_workload(
+        actor=actor,
+        project_id=deployment.project_id,
+        kind=WorkloadKind.SERVICE,
+        argv=plan.argv,
+        env=dict(plan.env),
+        cards=deployment.cards,
+        reservation_id=deployment.reservation_id,
+        pool_code=None if deployment.reservation_id else deployment.pool_code,
+        until=deployment.until,
+        subject=f"appliances.deployment:{deployment.pk}",
+        health_path=plan.health_path,
+        service_class=chosen_class(deployment),
+        now=now,
+    )
+    Deployment.objects.filter(pk=deployment.pk).update(workload_id=workload.pk)
 
 
 @transaction.atomic
@@ -176,7 +181,7 @@ def retry(*, actor: Actor, deployment_id: UUID, now: datetime) -> Deployment:
 
 
 def chosen_class(deployment: Deployment) -> str | None:
-    """What to ask for when it is deployed once more; nothing is chosen in a reservation."""
+    """What to ask of compute for it; nothing is chosen in a reservation."""
     return None if deployment.reservation_id else deployment.service_class
 
 

@@ -61,7 +61,7 @@ class Offered:
 
 
 def places(*, actor: Actor, code: str, now: datetime) -> Offered:
-    """Active reservations first, then pools on sale; only where a version runs. Nine statements.
+    """Active reservations first, then pools on sale; only where a version runs. Seven statements.
 
     Units: money in the price list's currency for the usual length of a run.
     Raises: PermissionRefused, NotFound.

@@ -128,20 +128,24 @@ def request_workload(
         gross=place.gross,
         created_by=actor.id,
     )
+    _record_request(actor, workload)
+    after_commit("compute.drive_workload", workload_id=workload.pk)
+    return workload
+
+
+def _record_request(actor: Actor, workload: Workload) -> None:
     record(
         actor,
         "compute.workload.requested",
         subject=workload.audit_subject,
-        tenant_id=project.tenant_id,
+        tenant_id=workload.tenant_id,
         detail={
-            "pool": place.pool.code,
-            "cards": cards,
-            "class": given,
-            "for": subject,
+            "pool": workload.pool.code,
+            "cards": workload.cards,
+            "class": workload.service_class,
+            "for": workload.subject,
         },
     )
-    after_commit("compute.drive_workload", workload_id=workload.pk)
-    return workload
 
 
 def _in_reservation(

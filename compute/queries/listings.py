@@ -1,7 +1,7 @@
 """Pools and reservations as programs list them: one row with everything that is said of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,6 @@ from common.period import Period
 from compute.capacity import NodeRoom, Step, largest_gang, least_free
 from compute.meters import SECONDS_PER_HOUR
 from compute.models import Node, NodeState, Pool, Reservation
-from compute.queries.classes import ClassOffer, class_offers
 from compute.queries.offers import LONGEST_WINDOW
 from compute.queries.pools import STALE_AFTER
 from compute.queries.profiles import steps_of
@@ -33,8 +32,7 @@ PRICE_PLACES = Decimal("0.000001")
 class PoolListing:
     """A pool as it stands now. Units: whole cards.
 
-    Shape: ``offers`` are the service classes work may choose, none where the pool is not for sale;
-    ``largest_gang`` is None until its scheduler has reported nodes; ``stale`` says that the
+    Shape: ``largest_gang`` is None until its scheduler has reported nodes; ``stale`` says that the
     scheduler has not answered lately.
     """
 
@@ -44,13 +42,12 @@ class PoolListing:
     free: int
     largest_gang: int | None
     stale: bool
-    offers: tuple[ClassOffer, ...]
 
 
 def pool_listings(
     *, actor: Actor, now: datetime, cursor: str | None = None, limit: int = 50
 ) -> Page[PoolListing]:
-    """Every pool that is not withdrawn, by code; seven statements, however many pools.
+    """Every pool that is not withdrawn, by code; three statements, however many pools.
 
     Raises: PermissionRefused, InvalidInput.
     """
@@ -64,20 +61,14 @@ def pool_listings(
     ):
         free = max(cards - allocated, 0) if state == NodeState.UP else 0
         rooms[pool_id].append(NodeRoom(cards, free))
-    offers = _offers(actor, page.items, now)
     listings = (
-        _pool_listing(pool, steps[pool.profile_id], rooms[pool.pk], offers.get(pool.pk, ()), now)
-        for pool in page.items
+        _pool_listing(pool, steps[pool.profile_id], rooms[pool.pk], now) for pool in page.items
     )
     return Page(tuple(listings), page.next_cursor)
 
 
 def _pool_listing(
-    pool: Pool,
-    steps: Sequence[Step],
-    rooms: Sequence[NodeRoom],
-    offers: tuple[ClassOffer, ...],
-    now: datetime,
+    pool: Pool, steps: Sequence[Step], rooms: Sequence[NodeRoom], now: datetime
 ) -> PoolListing:
     synced_at = pool.cluster.last_synced_at
     return PoolListing(
@@ -87,24 +78,7 @@ def _pool_listing(
         free=least_free(steps),
         largest_gang=largest_gang(rooms) if rooms else None,
         stale=synced_at is None or synced_at + STALE_AFTER < now,
-        offers=offers,
     )
-
-
-def _offers(
-    actor: Actor, pools: Sequence[Pool], now: datetime
-) -> Mapping[int, tuple[ClassOffer, ...]]:
-    """What a tenant may choose in the pools for sale, with what a card costs for an hour."""
-    sold = [pool for pool in pools if is_sold(pool)]
-    if actor.tenant_id is None or not sold:
-        return {}
-    found = class_offers(
-        tenant_id=actor.tenant_id,
-        asked=[(pool, 1) for pool in sold],
-        seconds=SECONDS_PER_HOUR,
-        at=now,
-    )
-    return {pool.pk: offers for pool, offers in zip(sold, found, strict=True)}
 
 
 def _code(pool: Pool) -> str:
