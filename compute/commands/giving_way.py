@@ -28,13 +28,16 @@ def give_way(*, pool: Pool, cards: int, period: Period, now: datetime) -> None:
     Shape: stops as soon as enough are free; where even all of it is too little, the caller's own
     claim is refused and nothing has happened. The cards are free in the books at once; the
     scheduler has them once it has ended the work, which is billed until then.
-    Locks: none; the caller holds the pool.
+    Locks: the pool's shared work, without waiting; the caller holds the pool.
     """
     with operator_scope():
         shared = Workload.objects.filter(
             pool=pool, service_class=ServiceClass.SHARED, state__in=GIVES_WAY
         )
-        for workload in shared.select_related("pool").order_by("-created_at", "-pk"):
+        # What somebody else is moving at this moment is left to them: nobody waits for a workload
+        # while he holds the pool.
+        free = shared.select_for_update(skip_locked=True, of=("self",)).select_related("pool")
+        for workload in free.order_by("-created_at", "-pk"):
             if shortage(profile_id=pool.profile_id, cards=cards, period=period) is None:
                 return
             if ask_to_stop(workload, actor=SYSTEM, reason=PREEMPTED, now=now):

@@ -16,11 +16,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from appliances.commands.deployments import deploy as deploy_appliance
-from appliances.queries.places import ClassOffer, Place, places
+from appliances.queries.places import Place, places
 from billing.queries.wallet import Standing
 from common.clock import utc_now
 from common.errors import DomainError
 from common.zone import centre_zone
+from compute.queries.classes import ClassOffer
 from portal.console.forms import (
     CentreInstantField,
     add_refusal,
