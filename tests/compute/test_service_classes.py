@@ -202,7 +202,7 @@ def test_a_class_the_scheduler_cannot_honour_is_refused(alice: Tenant, catalogue
     before = rows()
     with pytest.raises(ServiceClassNotOffered) as refusal:
         asked(alice, service_class="urgent")
-    assert str(refusal.value) == "Pool h20 does not offer the service class urgent."
+    assert refusal.value.params == {"pool": "h20", "service_class": "urgent"}
     assert rows() == before
     assert asked(alice, service_class="shared").service_class == "shared"
 
