@@ -13,8 +13,17 @@ STOP_ANNOUNCED = Kind(
         "first and model endpoints last. A top-up before then keeps them running."
     ),
 )
+PREEMPTED = Kind(
+    code="workload.preempted",
+    title=_("Shared work gave way in pool %(pool)s"),
+    body=_(
+        "Work of a higher class took its %(cards)s cards, so it has ended. The time it ran is "
+        "charged, and what was set aside beyond that comes back. Start it again when you need it."
+    ),
+)
 
 
 def declare_kinds() -> None:
     """Make the kinds known; called when the app is ready."""
     declare(STOP_ANNOUNCED)
+    declare(PREEMPTED)

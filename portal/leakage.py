@@ -231,7 +231,7 @@ def _lost(claim: Taken, quantity: int) -> Lost:
         dimensions={
             "chip": claim.chip,
             "pool": claim.pool,
-            "service_class": COMMITTED if is_reservation else ON_DEMAND,
+            "service_class": COMMITTED if is_reservation else claim.service_class,
             "reservation": str(claim.subject_id) if is_reservation else "",
         },
         quantity=quantity,

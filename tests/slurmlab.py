@@ -32,6 +32,11 @@ from tests.slurmlab_reaper import strays
 
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd")
 ADMIN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+CLASSES = (
+    "add qos shared Priority=0 PreemptMode=cancel",
+    "add qos urgent Priority=1000 Preempt=shared",
+    "modify account root set qos+=shared,urgent",
+)
 REAPER = Path(__file__).parent / "slurmlab_reaper.py"
 
 
@@ -98,6 +103,8 @@ class SlurmLab:
             "timeout_seconds": "10",
             "usage_overlap_seconds": "20",
             "usage_hold_seconds": "25",
+            "qos_shared": "shared",
+            "qos_urgent": "urgent",
             **more,
         }
 
@@ -121,6 +128,7 @@ class SlurmLab:
         self._start_database()
         self.start_slurmdbd()
         self._register()
+        self._make_classes()
         self.start_slurmctld()
         names = [name for kind in self.kinds for name in kind.names()]
         for name in names:
@@ -195,6 +203,11 @@ class SlurmLab:
     def _register(self) -> None:
         if "aicc" not in self.run("sacctmgr", "-nP", "show", "cluster"):
             self.run("sacctmgr", "-i", "add", "cluster", "aicc")
+
+    def _make_classes(self) -> None:
+        """The classes of service of the two service classes, by the lines of docs/slurm.md."""
+        for line in CLASSES:
+            self.run("sacctmgr", "-i", *line.split())
 
     def _write(self) -> None:
         for folder in ("etc", "run", "log", "state", "spool", "mysql", "dev", "out"):

@@ -131,6 +131,9 @@ GresTypes=gpu
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=1,sched_min_interval=200000,bf_interval=2
 PriorityType=priority/multifactor
+PriorityWeightQOS=10000
+PreemptType=preempt/qos
+PreemptMode=CANCEL
 JobRequeue=1
 JobSubmitPlugins=lua
 AccountingStorageType=accounting_storage/slurmdbd

@@ -73,19 +73,23 @@ def deploy(
     served_model_name: str = "",
     replicas: int = 1,
     until: datetime | None = None,
+    service_class: str | None = None,
 ) -> Deployment:
     """Start an appliance inside a reservation, or on demand in a pool until an instant.
 
     Shape: give either ``reservation_id`` or ``pool_code``; ``until`` is a day from now by default
     and matters on demand only. The model name is the deployment's name where that can be one.
+    ``service_class`` may be chosen with a pool and is on demand unless told.
     Raises: NotFound, InvalidInput, NotOnThisChip, ModelNameTaken, and compute's refusals
-    (NotEnoughCapacity, PoolBusy) and billing's (ArrearsRefused, InsufficientFunds).
+    (ServiceClassNotOffered, NotEnoughCapacity, PoolBusy) and billing's (ArrearsRefused,
+    InsufficientFunds).
     """
     require(actor, Permission.DEPLOYMENT_CREATE, actor.tenant_id)
     _check_input(name=name, served=served_model_name, replicas=replicas, until=until, now=now)
     project = _project(actor, project_id)
     pool, reservation = _place(project, pool_code, reservation_id)
     version = version_for(appliance_code=appliance_code, pool=pool)
+    given = workloads.class_given(reservation_id=reservation_id, service_class=service_class)
     on_demand_until = (until or now + DEFAULT_LENGTH) if reservation is None else None
     deployment = Deployment(
         id=uuid7(),
@@ -95,6 +99,7 @@ def deploy(
         name=name.strip(),
         served_model_name=served_model_name or _model_name(name.strip(), appliance_code),
         reservation_id=reservation.pk if reservation else None,
+        service_class=given,
         pool_code=pool.code,
         chip=pool.chip.code,
         cards=version.min_cards,
@@ -104,24 +109,7 @@ def deploy(
         deadline_at=now + PLACING_LIMIT,
     )
     _insert(deployment)
-    plan = launching.plan_for(
-        version=version, name=deployment.served_model_name, cards=version.min_cards
-    )
-    workload = workloads.request_workload(
-        actor=actor,
-        project_id=project.pk,
-        kind=WorkloadKind.SERVICE,
-        argv=plan.argv,
-        env=dict(plan.env),
-        cards=version.min_cards,
-        reservation_id=deployment.reservation_id,
-        pool_code=None if reservation else pool.code,
-        until=on_demand_until,
-        subject=f"appliances.deployment:{deployment.pk}",
-        health_path=plan.health_path,
-        now=now,
-    )
-    Deployment.objects.filter(pk=deployment.pk).update(workload_id=workload.pk)
+    _request_work(actor, deployment, now)
     audit.record(
         actor,
         "appliances.deployment.requested",
@@ -131,6 +119,29 @@ def deploy(
     )
     after_commit("appliances.probe", deployment_id=deployment.pk)
     return Deployment.objects.get(pk=deployment.pk)
+
+
+def _request_work(actor: Actor, deployment: Deployment, now: datetime) -> None:
+    """Have the deployment's workload started, where and as what the deployment says."""
+    plan = launching.plan_for(
+        version=deployment.version, name=deployment.served_model_name, cards=deployment.cards
+    )
+    workload = workloads.request_workload(
+        actor=actor,
+        project_id=deployment.project_id,
+        kind=WorkloadKind.SERVICE,
+        argv=plan.argv,
+        env=dict(plan.env),
+        cards=deployment.cards,
+        reservation_id=deployment.reservation_id,
+        pool_code=None if deployment.reservation_id else deployment.pool_code,
+        until=deployment.until,
+        subject=f"appliances.deployment:{deployment.pk}",
+        health_path=plan.health_path,
+        service_class=chosen_class(deployment),
+        now=now,
+    )
+    Deployment.objects.filter(pk=deployment.pk).update(workload_id=workload.pk)
 
 
 @transaction.atomic
@@ -164,8 +175,14 @@ def retry(*, actor: Actor, deployment_id: UUID, now: datetime) -> Deployment:
         pool_code="" if old.reservation_id else old.pool_code,
         reservation_id=old.reservation_id,
         until=old.until if old.until and old.until > now else None,
+        service_class=chosen_class(old),
         now=now,
     )
+
+
+def chosen_class(deployment: Deployment) -> str | None:
+    """What to ask of compute for it; nothing is chosen in a reservation."""
+    return None if deployment.reservation_id else deployment.service_class
 
 
 def begin_stopping(

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from appliances.commands.deployments import begin_stopping, deploy
+from appliances.commands.deployments import begin_stopping, chosen_class, deploy
 from appliances.models import LIVE_STATES, Deployment, Interruption
 from appliances.models.interruption import INTERRUPTION_TRANSITIONS, InterruptionState
 from appliances.queries.interruptions import is_over, running, waiting
@@ -80,6 +80,7 @@ def _resume(interruption: Interruption, now: datetime) -> None:
                 pool_code="" if old.reservation_id else old.pool_code,
                 reservation_id=old.reservation_id,
                 until=old.until,
+                service_class=chosen_class(old),
                 now=now,
             )
     except DomainError as refusal:

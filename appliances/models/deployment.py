@@ -54,8 +54,9 @@ class Deployment(TenantOwned):
     """One appliance version running for one project, reached under one model name.
 
     Shape: inside a reservation ``reservation_id`` is set; on demand it runs in ``pool_code`` until
-    ``until``. ``workload_id`` is compute's row; ``last_lines`` are the engine's own words;
-    ``gave_up`` marks a stop that the sweeper asked for, which ends as failed.
+    ``until``. ``service_class`` is its workload's. ``workload_id`` is compute's row;
+    ``last_lines`` are the engine's own words; ``gave_up`` marks a stop that the sweeper asked for,
+    which ends as failed.
     """
 
     project = models.ForeignKey("tenants.Project", on_delete=models.PROTECT, related_name="+")
@@ -66,6 +67,7 @@ class Deployment(TenantOwned):
         max_length=12, choices=DeploymentState.choices, default=DeploymentState.REQUESTED
     )
     reservation_id = models.UUIDField(null=True)
+    service_class = models.CharField(max_length=20, default="on_demand")
     pool_code = models.CharField(max_length=60)
     chip = models.CharField(max_length=60)
     cards = models.PositiveIntegerField()
@@ -98,6 +100,14 @@ class Deployment(TenantOwned):
             models.CheckConstraint(
                 condition=models.Q(state__in=DeploymentState.values),
                 name="appliances_deployment_state_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    reservation_id__isnull=True,
+                    service_class__in=["on_demand", "shared", "urgent"],
+                )
+                | models.Q(reservation_id__isnull=False, service_class="covered"),
+                name="appliances_deployment_class_known",
             ),
             models.CheckConstraint(
                 condition=models.Q(cards__gte=1), name="appliances_deployment_cards_positive"

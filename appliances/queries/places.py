@@ -10,16 +10,13 @@ from appliances.commands.deployments import DEFAULT_LENGTH
 from appliances.models import Appliance, ListingState, Version
 from appliances.queries.catalogue import one_on_sale
 from appliances.queries.fit import PoolVerdict, verdicts
-from billing.queries.prices import PriceMissing, QuoteLine, quote
 from common.period import Period
 from compute.capacity import least_free
-from compute.meters import CARD_SECONDS, ON_DEMAND
 from compute.models import Reservation, ReservationState
+from compute.queries.classes import ClassOffer, class_offers
 from compute.queries.profiles import steps_of
 from compute.queries.sale import is_sold
 from tenants.permissions import Actor, Permission, require
-
-HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class Place:
     """One place an appliance could take its cards from.
 
     Shape: ``key`` is "reservation:<id>" or "pool:<code>"; ``cards`` is what this appliance takes
-    there; ``free`` until ``until``. ``hourly`` is net for all its cards; None where it costs
-    nothing more (a reservation) and where ``price_known`` is false.
+    there; ``free`` until ``until``. ``offers`` are the service classes that may be chosen, with
+    what all its cards cost for the usual length; none in a reservation, which costs nothing more.
     """
 
     key: str
@@ -39,13 +36,20 @@ class Place:
     until: datetime
     project_id: UUID | None
     reservation_id: UUID | None
-    hourly: Decimal | None
-    hold: Decimal | None
-    price_known: bool
+    offers: tuple[ClassOffer, ...] = ()
 
     @property
     def has_room(self) -> bool:
         return self.free >= self.cards
+
+    def offer(self, service_class: str) -> ClassOffer | None:
+        """None where the class is not offered here."""
+        return next((one for one in self.offers if one.service_class == service_class), None)
+
+    def hourly(self, service_class: str) -> Decimal | None:
+        """Net for all its cards for an hour; None where the class is not offered."""
+        offer = self.offer(service_class)
+        return None if offer is None else offer.card_hour * self.cards
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def _places(actor: Actor, versions: Sequence[Version], now: datetime) -> tuple[P
     profiles = [one.profile_id for one in held]
     profiles += [one.pool.profile_id for one, _version in found.values()]
     steps = steps_of(profiles, Period(now, now + timedelta(minutes=1)))
-    prices = _prices(actor.tenant_id, list(found.values()), period.seconds, now)
+    offers = _offers(actor.tenant_id, list(found.values()), period.seconds, now)
     inside = []
     for one in held:
         verdict, version = found[one.pool_id]
@@ -105,9 +109,6 @@ def _places(actor: Actor, versions: Sequence[Version], now: datetime) -> tuple[P
                 until=one.ends_at,
                 project_id=one.project_id,
                 reservation_id=one.pk,
-                hourly=None,
-                hold=None,
-                price_known=True,
             )
         )
     outside = [
@@ -120,53 +121,21 @@ def _places(actor: Actor, versions: Sequence[Version], now: datetime) -> tuple[P
             until=period.end,
             project_id=None,
             reservation_id=None,
-            hourly=None if price is None else price[0],
-            hold=None if price is None else price[1],
-            price_known=price is not None,
+            offers=offered,
         )
-        for (verdict, version), price in zip(found.values(), prices, strict=True)
+        for (verdict, version), offered in zip(found.values(), offers, strict=True)
     ]
     return (*inside, *outside)
 
 
-def _prices(
+def _offers(
     tenant_id: UUID | None,
     asked: Sequence[tuple[PoolVerdict, Version]],
     seconds: int,
     at: datetime,
-) -> list[tuple[Decimal, Decimal] | None]:
-    """Net for an hour and what a whole run sets aside; None where there is no price."""
-    if tenant_id is None or not asked:
-        return [None for _one in asked]
-    lines = [
-        QuoteLine(
-            meter=CARD_SECONDS,
-            dimensions={
-                "chip": verdict.pool.chip_id,
-                "pool": verdict.pool.code,
-                "service_class": ON_DEMAND,
-            },
-            quantity=version.min_cards * seconds,
-        )
-        for verdict, version in asked
-    ]
-    found: list[tuple[Decimal, Decimal] | None] = []
-    try:
-        together = quote(tenant_id=tenant_id, lines=lines, at=at)
-    except PriceMissing:
-        # One pool without a price hides the others' only if they are asked about together.
-        for line in lines:
-            found += _priced(tenant_id, line, at)
-        return found
-    for line, priced in zip(lines, together.lines, strict=True):
-        hourly = priced.unit_price * line.quantity * HOUR_SECONDS / priced.unit_quantity / seconds
-        found.append((hourly, priced.gross))
-    return found
-
-
-def _priced(tenant_id: UUID, line: QuoteLine, at: datetime) -> list[tuple[Decimal, Decimal] | None]:
-    try:
-        one = quote(tenant_id=tenant_id, lines=[line], at=at)
-    except PriceMissing:
-        return [None]
-    return [(one.net * HOUR_SECONDS / (DEFAULT_LENGTH // timedelta(seconds=1)), one.gross)]
+) -> tuple[tuple[ClassOffer, ...], ...]:
+    """What each pool offers for all the cards a version takes there; nothing to no tenant."""
+    if tenant_id is None:
+        return tuple(() for _one in asked)
+    wanted = [(verdict.pool, version.min_cards) for verdict, version in asked]
+    return class_offers(tenant_id=tenant_id, asked=wanted, seconds=seconds, at=at)

@@ -13,7 +13,7 @@ from common.period import Period
 from compute.commands.workload_moves import settle_money
 from compute.engines import UsageFact, UsagePage
 from compute.metering import chargeable, remaining_money, whole_second
-from compute.meters import CARD_SECONDS, COVERED, ON_DEMAND
+from compute.meters import CARD_SECONDS
 from compute.models import Cluster, EngineUsage, Workload
 from compute.models.workloads import TERMINAL
 from tenants.permissions import SYSTEM
@@ -178,7 +178,7 @@ def _event(cluster_code: str, row: EngineUsage, workload: Workload, piece: Perio
     dimensions = {
         "chip": workload.pool.chip_id,
         "pool": workload.pool.code,
-        "service_class": COVERED if covered else ON_DEMAND,
+        "service_class": workload.service_class,
         "reservation": str(workload.reservation_id) if covered else "",
         "workload": str(workload.pk),
     }

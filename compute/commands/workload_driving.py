@@ -16,8 +16,15 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from compute.commands.driving import LEASE, backoff, project_spec, unleased
+from compute.commands.giving_way import PREEMPTED, tell_preempted
 from compute.commands.workload_moves import ask_to_stop, finish, move, workload_of
-from compute.engines import ProjectSpec, WorkloadKind, WorkloadObservation, WorkloadSpec
+from compute.engines import (
+    ProjectSpec,
+    ServiceClass,
+    WorkloadKind,
+    WorkloadObservation,
+    WorkloadSpec,
+)
 from compute.engines import WorkloadState as Seen
 from compute.models import Cluster, Workload, WorkloadState
 from compute.models.workloads import ON_ENGINE
@@ -74,6 +81,8 @@ def claim_workload(*, workload_id: UUID, now: datetime) -> WorkloadDrive | None:
 
 def _spec(workload: Workload, now: datetime) -> WorkloadSpec:
     left = int((workload.until - now).total_seconds())
+    # Inside a reservation the scheduler goes by the reservation alone.
+    chosen = workload.service_class if workload.reservation is None else ServiceClass.ON_DEMAND
     return WorkloadSpec(
         key=workload.engine_key,
         project_key=project_spec(workload.project).key,
@@ -86,6 +95,7 @@ def _spec(workload: Workload, now: datetime) -> WorkloadSpec:
         health_path=workload.health_path,
         generation=workload.generation,
         time_limit_seconds=max(left, 1),
+        service_class=ServiceClass(chosen),
     )
 
 
@@ -150,9 +160,13 @@ def _seen_fields(
 
 def _over(workload: Workload, observation: WorkloadObservation, now: datetime) -> None:
     wanted = workload.stop_requested_at is not None
-    failed = not wanted and (observation.state == Seen.FAILED or bool(observation.exit_code))
+    preempted = observation.preempted and not wanted
+    fell = observation.state == Seen.FAILED or bool(observation.exit_code)
+    failed = fell and not (wanted or preempted)
     reason = observation.reason or (_("The work ended by itself.") if not wanted else "")
-    finish(
+    if preempted:
+        reason = PREEMPTED
+    finished = finish(
         workload,
         S.FAILED if failed else S.STOPPED,
         actor=SYSTEM,
@@ -160,6 +174,8 @@ def _over(workload: Workload, observation: WorkloadObservation, now: datetime) -
         now=now,
         ended_at=observation.ended_at or now,
     )
+    if finished and preempted:
+        tell_preempted(workload, now=now)
 
 
 def _absent(workload: Workload, now: datetime) -> None:

@@ -58,9 +58,10 @@ def move(
     return bool(moved)
 
 
-def ask_to_stop(workload: Workload, *, actor: Actor, reason: str, now: datetime) -> None:
+def ask_to_stop(workload: Workload, *, actor: Actor, reason: str, now: datetime) -> bool:
     """Start a workload's end; one the engine never heard of has ended by that.
 
+    Shape: says whether this call did it.
     Idempotent: what is stopping or has ended is left as it is.
     """
     if finish(
@@ -71,7 +72,7 @@ def ask_to_stop(workload: Workload, *, actor: Actor, reason: str, now: datetime)
         now=now,
         only_from=frozenset({S.REQUESTED}),
     ):
-        return
+        return True
     stopping = move(
         workload,
         S.STOPPING,
@@ -85,6 +86,7 @@ def ask_to_stop(workload: Workload, *, actor: Actor, reason: str, now: datetime)
     )
     if stopping:
         after_commit("compute.drive_workload", workload_id=workload.pk)
+    return stopping
 
 
 def finish(

@@ -13,19 +13,23 @@ from django.utils.translation import gettext_lazy
 from billing.commands.holds import set_hold
 from billing.queries.arrears import refuse_in_arrears
 from billing.queries.budgets import refuse_when_reached
+from billing.queries.prices import PriceMissing, Quote
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from common.nudge import after_commit
 from common.period import Period
 from compute.commands.claims import shortage, take
+from compute.commands.giving_way import give_way
 from compute.commands.holding import expire_holds
 from compute.commands.taking import project_for
 from compute.commands.workload_moves import ask_to_stop, workload_of
-from compute.engines import WorkloadKind
+from compute.engines import ServiceClass, WorkloadKind
 from compute.locks import lock_pool
+from compute.meters import COVERED
 from compute.models import ClaimKind, Pool, Reservation, ReservationState, Workload
 from compute.models.workloads import TERMINAL
-from compute.queries.quotes import quote_on_demand
+from compute.queries.classes import ServiceClassNotOffered, honoured
+from compute.queries.quotes import quote_used
 from compute.queries.sale import pool_for_sale
 from tenants.audit import record
 from tenants.models import Project
@@ -75,24 +79,28 @@ def request_workload(
     pool_code: str | None = None,
     until: datetime | None = None,
     health_path: str = "/health",
+    service_class: str | None = None,
 ) -> Workload:
     """Take cards and have the work started on them, in a reservation or on demand.
 
     Units: whole cards. On demand runs a day unless told, a week at most, and has its whole price
-    set aside; in a reservation it costs nothing more and ends with it.
+    set aside; in a reservation it costs nothing more and ends with it. A ``service_class`` is
+    chosen outside reservations only, and is on demand unless told.
     Locks: the account, then the pool; work inside a reservation takes the reservation's profile.
     Raises: PermissionRefused, ArrearsRefused, BudgetReached, NotFound, InvalidInput,
-    ReservationNotActive, PoolNotSold, PriceMissing, InsufficientFunds, PoolBusy, NotEnoughCapacity.
+    ReservationNotActive, PoolNotSold, ServiceClassNotOffered, PriceMissing, InsufficientFunds,
+    PoolBusy, NotEnoughCapacity.
     """
     project = project_for(actor, Permission.DEPLOYMENT_CREATE, project_id)
     refuse_in_arrears(project.tenant_id, Permission.DEPLOYMENT_CREATE, now)
     refuse_when_reached(project.tenant_id, project.pk, now)
     _check(argv, env, cards, health_path, reservation_id, pool_code)
+    given = class_given(reservation_id=reservation_id, service_class=service_class)
     workload_id = uuid7()
     if reservation_id is not None:
         place = _in_reservation(project, reservation_id, until, now)
     else:
-        place = _on_demand(actor, project, pool_code or "", cards, until, workload_id, now)
+        place = _on_demand(actor, project, pool_code or "", given, cards, until, workload_id, now)
     claim = take(
         profile_id=place.profile_id,
         tenant_id=project.tenant_id,
@@ -109,6 +117,7 @@ def request_workload(
         reservation=place.reservation,
         claim=claim,
         kind=kind,
+        service_class=given,
         argv=list(argv),
         env=dict(env),
         health_path=health_path,
@@ -119,15 +128,24 @@ def request_workload(
         gross=place.gross,
         created_by=actor.id,
     )
+    _record_request(actor, workload)
+    after_commit("compute.drive_workload", workload_id=workload.pk)
+    return workload
+
+
+def _record_request(actor: Actor, workload: Workload) -> None:
     record(
         actor,
         "compute.workload.requested",
         subject=workload.audit_subject,
-        tenant_id=project.tenant_id,
-        detail={"pool": place.pool.code, "cards": cards, "for": subject},
+        tenant_id=workload.tenant_id,
+        detail={
+            "pool": workload.pool.code,
+            "cards": workload.cards,
+            "class": workload.service_class,
+            "for": workload.subject,
+        },
     )
-    after_commit("compute.drive_workload", workload_id=workload.pk)
-    return workload
 
 
 def _in_reservation(
@@ -156,6 +174,7 @@ def _on_demand(
     actor: Actor,
     project: Project,
     pool_code: str,
+    service_class: str,
     cards: int,
     until: datetime | None,
     workload_id: UUID,
@@ -165,9 +184,7 @@ def _on_demand(
     _check_until(until, now, longest=LONGEST_RUN)
     pool = pool_for_sale(pool_code)
     period = Period(now, until)
-    quote = quote_on_demand(
-        tenant_id=project.tenant_id, pool=pool, cards=cards, seconds=period.seconds, at=now
-    )
+    quote = _quoted(project, pool, service_class, cards, period, now)
     set_hold(
         actor=actor,
         tenant_id=project.tenant_id,
@@ -179,6 +196,8 @@ def _on_demand(
     lock_pool(pool.pk)
     if shortage(profile_id=pool.profile_id, cards=cards, period=period):
         expire_holds(pool_id=pool.pk, now=now)
+        if service_class == ServiceClass.URGENT:
+            give_way(pool=pool, cards=cards, period=period, now=now)
     return Place(
         pool=pool,
         profile_id=pool.profile_id,
@@ -186,6 +205,33 @@ def _on_demand(
         price_id=quote.lines[0].price_id,
         gross=quote.gross,
     )
+
+
+def _quoted(
+    project: Project,
+    pool: Pool,
+    service_class: str,
+    cards: int,
+    period: Period,
+    now: datetime,
+) -> Quote:
+    """What the whole run costs as the class chosen, where the pool offers that."""
+    refusal = ServiceClassNotOffered(pool=pool.code, service_class=service_class)
+    if service_class not in honoured(pool):
+        raise refusal
+    try:
+        return quote_used(
+            tenant_id=project.tenant_id,
+            pool=pool,
+            service_class=service_class,
+            cards=cards,
+            seconds=period.seconds,
+            at=now,
+        )
+    except PriceMissing as missing:
+        if service_class == ServiceClass.ON_DEMAND:
+            raise
+        raise refusal from missing
 
 
 def _check_until(until: datetime, now: datetime, *, longest: timedelta) -> None:
@@ -225,6 +271,25 @@ def _check(
         )
     if faults:
         raise InvalidInput(errors=faults)
+
+
+def class_given(*, reservation_id: UUID | None, service_class: str | None) -> str:
+    """The class work is metered as: what was chosen, or what its reservation gives.
+
+    Raises: InvalidInput for a class that is none, and for one chosen in a reservation.
+    """
+    if service_class is None:
+        return ServiceClass.ON_DEMAND.value if reservation_id is None else COVERED
+    if reservation_id is not None:
+        code, text = (
+            "service_class_in_reservation",
+            _("Work in a reservation has no service class to choose."),
+        )
+    elif service_class not in list(ServiceClass):
+        code, text = "unknown_service_class", _("There is no such service class.")
+    else:
+        return service_class
+    raise InvalidInput(errors=[FieldError("/service_class", code, text)])
 
 
 def _sane(word: str) -> bool:

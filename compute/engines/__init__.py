@@ -44,6 +44,14 @@ class WorkloadKind(StrEnum):
     JOB = "job"
 
 
+class ServiceClass(StrEnum):
+    """What work outside a reservation is to the scheduler; the order is that of choosing."""
+
+    ON_DEMAND = "on_demand"
+    SHARED = "shared"
+    URGENT = "urgent"
+
+
 @dataclass(frozen=True)
 class EngineDescription:
     """Which engine answers: its kind, version and what this version can do."""
@@ -107,7 +115,8 @@ class WorkloadSpec:
 
     Shape: ``argv`` is a list, never a shell string; a service reads its port from ``PORT`` in its
     environment or publishes another, and answers ``health_path`` with 200 when ready.
-    ``time_limit_seconds`` is None for work that ends only when told to.
+    ``time_limit_seconds`` is None for work that ends only when told to. ``service_class`` has no
+    say inside a reservation.
     """
 
     key: str
@@ -121,6 +130,7 @@ class WorkloadSpec:
     health_path: str = "/health"
     generation: int = 1
     time_limit_seconds: int | None = None
+    service_class: ServiceClass = ServiceClass.ON_DEMAND
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,8 @@ class WorkloadObservation:
     """A workload as the engine sees it now.
 
     Shape: ``endpoint`` is "http://host:port" once a service has published it; ``last_lines`` are
-    the engine's own last words of a workload that failed, newest last.
+    the engine's own last words of a workload that failed, newest last; ``preempted`` says of an
+    ended one that the engine gave its cards to work of a higher class.
     """
 
     key: str
@@ -143,6 +154,7 @@ class WorkloadObservation:
     exit_code: int | None = None
     reason: str = ""
     last_lines: tuple[str, ...] = ()
+    preempted: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,6 +197,10 @@ class Engine(Protocol):
     """
 
     def __init__(self, connection: Mapping[str, str]) -> None: ...
+
+    @classmethod
+    def service_classes(cls, connection: Mapping[str, str]) -> frozenset[ServiceClass]:
+        """The classes that a cluster with these settings can honour; calls and refuses nothing."""
 
     def describe(self) -> EngineDescription: ...
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from compute.engines import Engine, EngineRefused
+from compute.engines import Engine, EngineRefused, ServiceClass
 
 
 class Reachable(Protocol):
@@ -29,3 +29,15 @@ def engine_for(cluster: Reachable) -> Engine:
         raise EngineRefused(f"No adapter is installed for engine {cluster.engine!r}.")
     adapter: Engine = import_string(path)(dict(cluster.connection))
     return adapter
+
+
+def classes_of(cluster: Reachable) -> frozenset[ServiceClass]:
+    """The service classes a cluster can honour, told by its settings without any call.
+
+    Shape: none for a kind of engine this installation does not have.
+    """
+    path = settings.COMPUTE_ENGINES.get(cluster.engine)
+    if path is None:
+        return frozenset()
+    adapter: type[Engine] = import_string(path)
+    return adapter.service_classes(cluster.connection)

@@ -12,7 +12,7 @@ from compute.models.chips import ChipModel, Confidence
 from compute.models.freezes import Freeze, FreezeState
 from compute.models.reservations import Reservation, ReservationState
 from compute.models.sites import Centre, Cluster, Node, NodeOrder, NodeState, OrderState, Pool
-from compute.models.workloads import EngineUsage, Kind, Workload, WorkloadState
+from compute.models.workloads import EngineUsage, Kind, ServiceClass, Workload, WorkloadState
 
 __all__ = [
     "CapacityChange",
@@ -36,6 +36,7 @@ __all__ = [
     "ReservationPolicy",
     "ReservationState",
     "Segment",
+    "ServiceClass",
     "Workload",
     "WorkloadState",
 ]

@@ -43,12 +43,25 @@ class Kind(models.TextChoices):
     JOB = "job", _("Job")
 
 
+class ServiceClass(models.TextChoices):
+    """What work is sold as: the first three are chosen, the last is what a reservation gives."""
+
+    ON_DEMAND = "on_demand", _("On demand")
+    SHARED = "shared", _("Shared")
+    URGENT = "urgent", _("Urgent")
+    COVERED = "covered", _("Covered")
+
+
+CHOSEN_CLASSES = frozenset(ServiceClass) - {ServiceClass.COVERED}
+
+
 class Workload(TenantOwned):
-    """One thing run on cards, in a reservation or on demand until an instant.
+    """One thing run on cards, in a reservation or of a class of its own until an instant.
 
     Shape: ``argv`` is a list, never a shell string; ``subject`` names what it was made for
     ("appliances.deployment:<id>"); ``last_lines`` are the engine's own last words.
-    ``absences`` counts observations in a row that did not find it.
+    ``absences`` counts observations in a row that did not find it. ``service_class`` is fixed: the
+    database refuses to change it.
     """
 
     project = models.ForeignKey("tenants.Project", on_delete=models.PROTECT, related_name="+")
@@ -58,6 +71,9 @@ class Workload(TenantOwned):
     )
     claim = models.OneToOneField("compute.Claim", on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=20, choices=Kind.choices)
+    service_class = models.CharField(
+        max_length=20, choices=ServiceClass.choices, default=ServiceClass.ON_DEMAND
+    )
     argv = ArrayField(models.TextField())
     env = models.JSONField(default=dict)
     health_path = models.CharField(max_length=200, default="/health")
@@ -101,6 +117,13 @@ class Workload(TenantOwned):
             ),
             models.CheckConstraint(
                 condition=models.Q(kind__in=Kind.values), name="compute_workload_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    reservation__isnull=True, service_class__in=sorted(CHOSEN_CLASSES)
+                )
+                | models.Q(reservation__isnull=False, service_class=ServiceClass.COVERED),
+                name="compute_workload_class_known",
             ),
             models.CheckConstraint(condition=models.Q(cards__gt=0), name="compute_workload_some"),
         ]

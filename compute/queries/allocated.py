@@ -40,6 +40,7 @@ class Taken:
     records: int
     reason: str
     attention: str
+    service_class: str
 
     @property
     def is_sold(self) -> bool:
@@ -54,7 +55,7 @@ SELECT claim.kind, coalesce(reservation.id, workload.id), coalesce(tenant.code, 
     coalesce(reservation.price_id, workload.price_id),
     coalesce(reservation.activated_at, workload.started_at),
     coalesce(engine.records, 0), coalesce(engine.reason, ''),
-    coalesce(reservation.attention, workload.attention, '')
+    coalesce(reservation.attention, workload.attention, ''), coalesce(workload.service_class, '')
 FROM compute_pool pool
 JOIN compute_claim claim ON claim.profile_id = pool.profile_id
     AND claim.during && tstzrange(%(start)s, %(end)s)

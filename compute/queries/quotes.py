@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.queries.prices import PriceMissing, Quote, QuoteLine, quote
-from compute.meters import CARD_SECONDS, COMMITTED, ON_DEMAND, RESERVED_CARD_SECONDS
+from compute.meters import CARD_SECONDS, COMMITTED, RESERVED_CARD_SECONDS
 from compute.models import Pool
 
 
@@ -28,7 +28,7 @@ def quote_pools(
 
     Shape: one quote for all; only where one of them has no price is each asked about alone.
     """
-    lines = [_line(pool, RESERVED_CARD_SECONDS, cards * seconds) for pool, cards in asked]
+    lines = [_reserved_line(pool, cards * seconds) for pool, cards in asked]
     try:
         together = quote(tenant_id=tenant_id, lines=lines, at=at)
     except PriceMissing:
@@ -48,20 +48,27 @@ def _alone(tenant_id: UUID, line: QuoteLine, at: datetime) -> PoolPrice | None:
 
 def quote_reserved(*, tenant_id: UUID, pool: Pool, cards: int, seconds: int, at: datetime) -> Quote:
     """The price of cards reserved for a time. Raises: PriceMissing."""
-    return quote(
-        tenant_id=tenant_id, lines=[_line(pool, RESERVED_CARD_SECONDS, cards * seconds)], at=at
-    )
+    return quote(tenant_id=tenant_id, lines=[_reserved_line(pool, cards * seconds)], at=at)
 
 
-def quote_on_demand(
-    *, tenant_id: UUID, pool: Pool, cards: int, seconds: int, at: datetime
+def quote_used(
+    *, tenant_id: UUID, pool: Pool, service_class: str, cards: int, seconds: int, at: datetime
 ) -> Quote:
-    """The price of cards used on demand for a time. Raises: PriceMissing."""
-    return quote(tenant_id=tenant_id, lines=[_line(pool, CARD_SECONDS, cards * seconds)], at=at)
+    """The price of cards used outside a reservation for a time. Raises: PriceMissing."""
+    line = card_line(pool, service_class, cards * seconds)
+    return quote(tenant_id=tenant_id, lines=[line], at=at)
 
 
-def _line(pool: Pool, meter: str, quantity: int) -> QuoteLine:
-    service_class = COMMITTED if meter == RESERVED_CARD_SECONDS else ON_DEMAND
+def card_line(pool: Pool, service_class: str, card_seconds: int) -> QuoteLine:
+    """What is asked of billing about cards used in a pool as a service class."""
+    return _line(pool, CARD_SECONDS, service_class, card_seconds)
+
+
+def _reserved_line(pool: Pool, card_seconds: int) -> QuoteLine:
+    return _line(pool, RESERVED_CARD_SECONDS, COMMITTED, card_seconds)
+
+
+def _line(pool: Pool, meter: str, service_class: str, quantity: int) -> QuoteLine:
     return QuoteLine(
         meter=meter,
         dimensions={"chip": pool.chip_id, "pool": pool.code, "service_class": service_class},

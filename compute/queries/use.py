@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from billing.queries.currencies import currency_of
 from billing.queries.prices import PriceMissing
 from compute.models import EngineUsage, Reservation, Workload
-from compute.queries.quotes import quote_on_demand
+from compute.queries.quotes import quote_used
 from tenants.permissions import Actor, Permission, require
 
 
@@ -66,8 +66,13 @@ def workload_cost(*, actor: Actor, workload: Workload, now: datetime) -> Workloa
     if workload.reservation_id is not None:
         return _free(workload, used, seen)
     try:
-        so_far = quote_on_demand(
-            tenant_id=workload.tenant_id, pool=workload.pool, cards=1, seconds=used, at=now
+        so_far = quote_used(
+            tenant_id=workload.tenant_id,
+            pool=workload.pool,
+            service_class=workload.service_class,
+            cards=1,
+            seconds=used,
+            at=now,
         )
     except PriceMissing:
         return _free(workload, used, seen)

@@ -10,6 +10,7 @@ from uuid import UUID
 from django import forms
 from django.http import HttpResponse
 from django.utils.functional import Promise
+from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -20,6 +21,7 @@ from billing.queries.wallet import Standing
 from common.clock import utc_now
 from common.errors import DomainError
 from common.zone import centre_zone
+from compute.queries.classes import ClassOffer
 from portal.console.forms import (
     CentreInstantField,
     add_refusal,
@@ -29,15 +31,20 @@ from portal.console.forms import (
     kept_idem,
     perform,
 )
-from portal.console.htmx import render_page
+from portal.console.htmx import render_page, wants_fragment
+from portal.console.wording import SERVICE_CLASSES
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
 from portal.templatetags.ui_names import named
+from portal.templatetags.ui_numbers import money
 from tenants.permissions import Permission, require
 from tenants.queries.projects import open_projects
 
 TEMPLATE = "console/deploy/page.html"
 POINTERS = {"/reservation": "place", "/pool": "place"}
+# What a form without a choice means.
+USUAL_CLASS = "on_demand"
+OTHER_CLASSES = ("shared", "urgent")
 
 
 class _NameForm(forms.Form):
@@ -69,8 +76,16 @@ class _NameForm(forms.Form):
 class DeployForm(_NameForm):
     """What to start and where."""
 
-    field_order = ("place", "name", "model", "project", "until")
+    field_order = ("place", "service_class", "name", "model", "project", "until")
     place = forms.ChoiceField(label=gettext_lazy("Where it runs"))
+    service_class = forms.ChoiceField(
+        label=gettext_lazy("Service class"),
+        required=False,
+        help_text=gettext_lazy(
+            "Shared work ends when work of a higher class needs its cards; urgent work goes first. "
+            "It cannot be changed later."
+        ),
+    )
     project = forms.ChoiceField(label=gettext_lazy("Project"))
 
 
@@ -103,6 +118,7 @@ def deploy(request: ActorRequest, tenant_code: str, appliance_code: str) -> Http
             pool_code=which if kind == "pool" else "",
             reservation_id=UUID(which) if kind == "reservation" else None,
             until=said["until"] if kind == "pool" else None,
+            service_class=said["service_class"] or None,
             now=utc_now(),
         )
         return address(request, "deployment", made.pk)
@@ -114,6 +130,7 @@ class _SaidForm(_NameForm):
     """The same fields before anybody has looked at what may be chosen."""
 
     place = forms.RegexField(regex=r"^(pool:[a-z0-9-]{1,60}|reservation:[0-9a-f-]{36})$")
+    service_class = forms.ChoiceField(required=False, choices=[(one, one) for one in OTHER_CLASSES])
     project = forms.UUIDField()
 
 
@@ -142,7 +159,8 @@ def _page(
         "places": offered,
         "chosen": chosen,
         "projects": projects,
-        "checks": _checks(chosen, account) if chosen is not None else [],
+        **_priced(chosen, form["service_class"].value(), account),
+        "is_fragment": wants_fragment(request),
         "account": account,
         "now": now,
         "idem": kept_idem(request, refusal),
@@ -163,7 +181,25 @@ def _best(offered: Sequence[Place]) -> Place | None:
 
 
 def _price(place: Place) -> Decimal:
-    return place.hourly if place.hourly is not None else Decimal("Infinity")
+    hourly = place.hourly(USUAL_CLASS)
+    return hourly if hourly is not None else Decimal("Infinity")
+
+
+# The context of a template holds whatever the template prints.
+def _priced(chosen: Place | None, wanted: str, account: Standing) -> dict[str, Any]:
+    """What stands beside the form about the place and the class chosen in it.
+
+    Shape: a class that this place does not offer, as after a change of place, is the usual one.
+    """
+    if chosen is None:
+        return {"checks": [], "offer": None, "hourly": None}
+    service_class = wanted if chosen.offer(wanted) else USUAL_CLASS
+    offer = chosen.offer(service_class)
+    return {
+        "checks": _checks(chosen, offer, account),
+        "offer": offer,
+        "hourly": chosen.hourly(service_class),
+    }
 
 
 def _form(
@@ -180,6 +216,7 @@ def _form(
         "project": str(getattr(projects[0], "pk", "")) if projects else "",
         "name": appliance_code,
         "model": "",
+        "service_class": "",
         "until": at_centre(now + timedelta(hours=24)),
     }
     if chosen is not None and chosen.project_id is not None:
@@ -190,10 +227,30 @@ def _form(
         else DeployForm(initial={**defaults, **given.dict()})
     )
     form.fields["place"].choices = [(one.key, _place_name(one)) for one in offered]  # type: ignore[attr-defined]  # a choice field
+    form.fields["service_class"].choices = _class_choices(chosen)  # type: ignore[attr-defined]  # a choice field
     form.fields["project"].choices = [  # type: ignore[attr-defined]  # a choice field
         (str(getattr(one, "pk", "")), str(one)) for one in projects
     ]
     return form
+
+
+def _class_choices(place: Place | None) -> list[tuple[str, str]]:
+    """The classes offered at a place, each with its price; nothing is chosen in a reservation."""
+    if place is None or place.reservation_id is not None:
+        return [("", _("Covered by the reservation"))]
+    others = [one.service_class.value for one in place.offers if one.service_class != USUAL_CLASS]
+    return [
+        ("", _class_name(place, USUAL_CLASS)),
+        *((one, _class_name(place, one)) for one in others),
+    ]
+
+
+def _class_name(place: Place, service_class: str) -> str:
+    offer, name = place.offer(service_class), str(SERVICE_CLASSES[service_class])
+    if offer is None:
+        return _("%(name)s · no price") % {"name": name}
+    price = strip_tags(money(offer.card_hour, offer.currency))
+    return _("%(name)s · %(price)s per card-hour, net") % {"name": name, "price": price}
 
 
 def _place_name(place: Place) -> str:
@@ -208,14 +265,14 @@ def _place_name(place: Place) -> str:
     return _("On demand in %(pool)s · %(free)s free") % {"pool": pool, "free": place.free}
 
 
-def _checks(place: Place, account: Standing) -> list[Check]:
+def _checks(place: Place, offer: ClassOffer | None, account: Standing) -> list[Check]:
     """What will be asked of this place anyway, looked at beforehand."""
     checks = [_fit_check(place), _room_check(place)]
     if place.reservation_id is not None:
         checks.append(
             Check(_("Cost"), _("Covered by the reservation: nothing more is charged."), "ok")
         )
-    elif place.hold is None:
+    elif offer is None:
         checks.append(
             Check(
                 _("Price"),
@@ -224,12 +281,12 @@ def _checks(place: Place, account: Standing) -> list[Check]:
                 _("The centre's finance publishes it."),
             )
         )
-    elif account.available < place.hold:
+    elif account.available < offer.gross:
         checks.append(
             Check(
                 _("Balance"),
                 _("%(need)s is set aside for a day; %(have)s is available.")
-                % {"need": f"{place.hold:,.2f}", "have": f"{account.available:,.2f}"},
+                % {"need": f"{offer.gross:,.2f}", "have": f"{account.available:,.2f}"},
                 "bad",
                 _("Ask the centre for a top-up, or choose an earlier end."),
             )
@@ -239,7 +296,7 @@ def _checks(place: Place, account: Standing) -> list[Check]:
             Check(
                 _("Balance"),
                 _("%(need)s of %(have)s is set aside for a day; what is not used comes back.")
-                % {"need": f"{place.hold:,.2f}", "have": f"{account.available:,.2f}"},
+                % {"need": f"{offer.gross:,.2f}", "have": f"{account.available:,.2f}"},
                 "ok",
             )
         )

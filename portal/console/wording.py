@@ -52,7 +52,7 @@ SERVICE_CLASSES: Mapping[str, Text] = {
     "covered": _("Inside a reservation"),
     "committed": _("Reserved"),
     "shared": _("Shared, may be preempted"),
-    "urgent": _("Urgent, exclusive"),
+    "urgent": _("Urgent, goes first"),
     "spot": _("Spot"),
 }
 

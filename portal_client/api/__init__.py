@@ -113,6 +113,7 @@ OPERATIONS = {
     "getOrganisation": ("organisation", "get"),
     "listPools": ("pools", "list"),
     "getPoolAvailability": ("pools", "get_availability"),
+    "getPoolServiceClasses": ("pools", "get_service_classes"),
     "listPrices": ("prices", "list"),
     "listProjects": ("projects", "list"),
     "makeProjects": ("projects", "create"),

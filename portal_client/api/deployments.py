@@ -5,10 +5,13 @@ Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from portal_client.calls import Call, Pages, body_of, key_for, path
 from portal_client.transport import Transport
+
+ServiceClass = Literal["on_demand", "shared", "urgent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Deployment:
     reservation: UUID | None
     pool: str
     cards: int
+    # "on_demand", "shared" or "urgent"; "covered" in a reservation.
+    service_class: str
     until: datetime | None
     # Where model calls go, with this key and the deployment's model name.
     base_url: str
@@ -65,6 +70,7 @@ class DeploymentsApi:
         reservation: UUID | None = None,
         pool: str | None = None,
         until: datetime | None = None,
+        service_class: ServiceClass | None = None,
         idempotency_key: str | None = None,
     ) -> Deployment:
         """Start an appliance in a reservation, or on demand in a pool.
@@ -75,6 +81,9 @@ class DeploymentsApi:
         ``reservation``: Run in this reservation; or name a pool.
         ``pool``: Run on demand in this pool.
         ``until``: On demand only; a day from now by default.
+        ``service_class``: With a pool only, and on demand unless told; a pool lists what it
+        offers. Shared work ends when work of a higher class needs its cards. It is fixed
+        from then on.
         ``idempotency_key``: The same key gives the same answer; made where none is given.
 
         Scope: appliances:deployment:create.
@@ -91,6 +100,7 @@ class DeploymentsApi:
                         "reservation": reservation,
                         "pool": pool,
                         "until": until,
+                        "service_class": service_class,
                     },
                 ),
                 has_body=True,

@@ -10,7 +10,7 @@ from portal_client.api.contracts import Contract, Term
 from portal_client.api.costs import CostDay, CostGroup, Costs, DayGroup
 from portal_client.api.credit_notes import CreditNote
 from portal_client.api.credits import Credit
-from portal_client.api.deployments import Deployment
+from portal_client.api.deployments import Deployment, ServiceClass
 from portal_client.api.fapiao import Fapiao, FapiaoLine, FapiaoSheet
 from portal_client.api.invoices import (
     CreditPart,
@@ -26,7 +26,14 @@ from portal_client.api.members import Member
 from portal_client.api.notices import Notice
 from portal_client.api.offers import Offer, Offers, RefusedPool
 from portal_client.api.organisation import Organisation
-from portal_client.api.pools import Chip, Pool, PoolAvailability, Step
+from portal_client.api.pools import (
+    Chip,
+    ClassOffer,
+    Pool,
+    PoolAvailability,
+    PoolServiceClasses,
+    Step,
+)
 from portal_client.api.prices import Price
 from portal_client.api.projects import Project
 from portal_client.api.reservations import Reservation
@@ -63,6 +70,7 @@ __all__ = [
     "AuditEntry",
     "Budget",
     "Chip",
+    "ClassOffer",
     "Contract",
     "CorrectedEventInput",
     "CorrectionInput",
@@ -106,6 +114,7 @@ __all__ = [
     "Organisation",
     "Pool",
     "PoolAvailability",
+    "PoolServiceClasses",
     "Price",
     "Project",
     "Receipt",
@@ -116,6 +125,7 @@ __all__ = [
     "Scheme",
     "Scope",
     "Scopes",
+    "ServiceClass",
     "Specversion",
     "Standing",
     "Step",

@@ -24,6 +24,17 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassOffer:
+    """``ClassOfferOut`` of the API."""
+
+    # "on_demand", "shared" or "urgent".
+    service_class: str
+    # Net, for one card for an hour.
+    card_hour: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """``StepOut`` of the API."""
 
@@ -59,6 +70,13 @@ class Pool:
     stale: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolServiceClasses:
+    """``PoolServiceClassesOut`` of the API."""
+
+    service_classes: tuple[ClassOffer, ...]
+
+
 class PoolsApi:
     """The operations of ``/api/v1/pools``."""
 
@@ -91,4 +109,13 @@ class PoolsApi:
                 path("pools", code, "availability"),
                 query={"ends_at": ends_at, "starts_at": starts_at},
             ),
+        )
+
+    def get_service_classes(self, code: str) -> PoolServiceClasses:
+        """Show the service classes a pool offers outside reservations, with their prices.
+
+        Scope: compute:pool:read.
+        """
+        return self._transport.answer(
+            PoolServiceClasses, Call("GET", path("pools", code, "service-classes"))
         )

@@ -133,6 +133,7 @@ SENTENCES: Mapping[str, str] = {
     "When it begins, such as 2026-12-01T08:00+08:00.": "开始时间，如 2026-12-01T08:00+08:00。",
     "When it ends, instead of hours.": "结束时间，代替小时数。",
     "When it ends, on demand.": "按需运行的结束时间。",
+    "With a pool: on_demand, shared or urgent.": "与资源池一起使用：on_demand、shared 或 urgent。",
     "Where to write it; under its own name here otherwise.": (
         "写入的位置；不写则以原名存入当前目录。"
     ),
@@ -227,6 +228,7 @@ TITLES: Mapping[str, str] = {
     "secret": "密钥",
     "since": "始于",
     "source": "来源",
+    "service_class": "服务等级",
     "stale": "数据过期",
     "starts_at": "开始时间",
     "state": "状态",

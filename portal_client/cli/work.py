@@ -36,7 +36,16 @@ FIT = ("pool", "chip", "verdict", "cards", "nodes")
 DEPLOYMENT = ("id", "state", "name", "appliance", "model", "pool", "cards", "billed")
 DEPLOYMENT_SHEET = (
     *("id", "state", "reason", "name", "appliance", "model", "project", "reservation", "pool"),
-    *("cards", "until", "base_url", "billed", "observed_at", "created_at", "last_lines"),
+    *(
+        "cards",
+        "service_class",
+        "until",
+        "base_url",
+        "billed",
+        "observed_at",
+        "created_at",
+        "last_lines",
+    ),
 )
 
 
@@ -148,6 +157,7 @@ def deploy(client: Client, given: Given) -> Shown:
         reservation=given.reservation,
         pool=given.pool,
         until=given.until,
+        service_class=given.service_class,
     )
     return Sheet(made, DEPLOYMENT_SHEET)
 
@@ -236,6 +246,7 @@ COMMANDS = (
             optional("--reservation", "The reservation to run in."),
             optional("--pool", "The pool to run in, on demand."),
             optional("--until", "When it ends, on demand.", type=instant),
+            optional("--service-class", "With a pool: on_demand, shared or urgent."),
         ),
     ),
     Command("deployments", "status", "Show one deployment.", deployment, (ID,)),

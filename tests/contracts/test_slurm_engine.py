@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from compute.engines import (
     EngineUnavailable,
     ProjectSpec,
     ReservationSpec,
+    ServiceClass,
     UsageFact,
     WorkloadObservation,
     WorkloadSpec,
@@ -28,10 +30,11 @@ from tests.contracts.engine_bench import (
     with_endpoint,
 )
 from tests.contracts.engine_contract import EngineContract
-from tests.slurmlab import SlurmLab
+from tests.slurmlab import CLASSES, SlurmLab
 
 pytestmark = pytest.mark.slurm
 
+FOR_LONG = "import time; time.sleep(600)"
 RUNNING, PENDING = WorkloadState.RUNNING, WorkloadState.PENDING
 
 
@@ -205,6 +208,64 @@ class TestSlurm(EngineContract):
         assert abs(estimate - datetime.now(UTC)) < timedelta(minutes=5)
         with pytest.raises(EngineRefused):
             engine.estimate_start(replace(service, cards=5))
+
+    # Service classes.
+
+    def test_the_lab_is_set_up_by_the_lines_of_the_document(self) -> None:
+        text = Path("docs/slurm.md").read_text()
+
+        assert all(f"sacctmgr -i {line}\n" in text for line in CLASSES)
+
+    def test_every_class_runs_under_its_own_qos(
+        self,
+        engine: SlurmEngine,
+        lab: SlurmLab,
+        project: ProjectSpec,
+        launch: Launch,
+        wait_until: WaitUntil,
+    ) -> None:
+        told = {}
+        for chosen in ServiceClass:
+            spec = replace(self.job(project, "dcu", FOR_LONG), service_class=chosen)
+            launch(spec)
+            seen = wait_until(lambda spec=spec: in_state(observed(engine, spec.key), RUNNING))
+            said = lab.run("squeue", "-h", f"--jobs={seen.engine_job_id}", "-O", "QOS:30")
+            told[chosen.value] = said.strip()
+
+        assert told == {"on_demand": "normal", "shared": "shared", "urgent": "urgent"}
+
+    @pytest.mark.parametrize("mode", ["cancel", "requeue"])
+    def test_a_shared_job_ends_where_an_urgent_one_needs_its_cards(
+        self,
+        engine: SlurmEngine,
+        lab: SlurmLab,
+        project: ProjectSpec,
+        launch: Launch,
+        wait_until: WaitUntil,
+        mode: str,
+    ) -> None:
+        lab.run("sacctmgr", "-i", "modify", "qos", "shared", "set", f"PreemptMode={mode}")
+        job = replace(self.job(project, "dcu", FOR_LONG), cards=4)
+        # Three nodes of four cards: no card is left.
+        shared = [
+            replace(job, key=new_key(), service_class=ServiceClass.SHARED) for _node in range(3)
+        ]
+        for spec in shared:
+            launch(spec)
+            wait_until(lambda spec=spec: in_state(observed(engine, spec.key), RUNNING))
+        urgent = replace(job, key=new_key(), service_class=ServiceClass.URGENT)
+
+        launch(urgent)
+        wait_until(lambda: in_state(observed(engine, urgent.key), RUNNING))
+
+        states = [one.state for one in engine.observe([spec.key for spec in shared])]
+        assert sorted(states) == [WorkloadState.ENDED, RUNNING, RUNNING]
+        (ended,) = (one for one in engine.observe([spec.key for spec in shared]) if one.preempted)
+        assert (ended.state, ended.reason.split(":")[0]) == (WorkloadState.ENDED, "PREEMPTED")
+        reader = UsageReader(engine)
+        (fact,) = wait_until(lambda: reader.closed(ended.key))
+        assert (fact.started_at, fact.ended_at) == (ended.started_at, ended.ended_at)
+        assert (fact.cards, fact.ended_at - fact.started_at < timedelta(minutes=2)) == (4, True)
 
     # The connection.
 

@@ -108,6 +108,19 @@ def test_the_recorded_history_is_read() -> None:
     assert [record.submitted_at for record in requeued] == [at(1795327319), at(1795327323)]
 
 
+@pytest.mark.parametrize("word", ["PREEMPTED", "CANCELLED by 0", "REQUEUED", "NODE_FAIL"])
+def test_only_preempted_work_is_said_to_have_been_preempted(word: str) -> None:
+    line = f"7|acp-v1|{word}|1795327319|1795327320|1795327330|0:15|h20-001|{{}}"
+
+    record = history_record(line)
+
+    assert record is not None
+    seen = record.observation()
+    assert seen.preempted is (word == "PREEMPTED")
+    if seen.preempted:
+        assert (seen.state, seen.reason) == (WorkloadState.ENDED, "PREEMPTED")
+
+
 def test_what_slurm_refused_at_submission_was_never_accepted() -> None:
     records = [record for record in map(history_record, lines("sacct-history.txt")) if record]
 

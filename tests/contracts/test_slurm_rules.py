@@ -13,6 +13,7 @@ from compute.engines import (
     EngineUnavailable,
     NodeFact,
     NodeState,
+    ServiceClass,
     WorkloadKind,
     WorkloadSpec,
 )
@@ -37,7 +38,9 @@ SPEC = WorkloadSpec(
 # The connection.
 
 
-@pytest.mark.parametrize("settings", [{"timeout_seconds": "soon"}, {"colour": "blue"}])
+@pytest.mark.parametrize(
+    "settings", [{"timeout_seconds": "soon"}, {"colour": "blue"}, {"qos_shared": "a,b"}]
+)
 def test_a_wrong_connection_setting_is_refused(settings: dict[str, str]) -> None:
     with pytest.raises(EngineRefused):
         SlurmEngine(settings)
@@ -100,6 +103,53 @@ def test_the_card_type_is_always_named() -> None:
 
     assert "--gres=gpu:h20:2" in arguments
     assert "--time=2" in arguments
+
+
+@pytest.mark.parametrize(
+    ("chosen", "options"),
+    [
+        (ServiceClass.ON_DEMAND, {"--requeue"}),
+        (ServiceClass.SHARED, {"--qos=cheap", "--no-requeue"}),
+        (ServiceClass.URGENT, {"--qos=first", "--requeue"}),
+    ],
+)
+def test_a_service_class_is_a_qos_of_the_sites(chosen: ServiceClass, options: set[str]) -> None:
+    connection = Connection(qos_shared="cheap", qos_urgent="first")
+
+    arguments = submission(connection, replace(SPEC, service_class=chosen))
+
+    assert {one for one in arguments if "qos" in one or "requeue" in one} == options
+
+
+def test_inside_a_reservation_no_class_is_named() -> None:
+    spec = replace(SPEC, reservation_key="acp-r1", service_class=ServiceClass.URGENT)
+
+    arguments = submission(Connection(qos_urgent="first"), spec)
+
+    assert [one for one in arguments if "qos" in one] == []
+
+
+def test_a_class_without_a_qos_is_refused_and_not_offered() -> None:
+    with pytest.raises(EngineRefused, match="no QOS for urgent"):
+        submission(Connection(), replace(SPEC, service_class=ServiceClass.URGENT))
+
+    offered = {
+        name: SlurmEngine.service_classes(settings)
+        for name, settings in (
+            ("none", {}),
+            ("shared", {"qos_shared": "cheap"}),
+            ("both", {"qos_shared": "cheap", "qos_urgent": "first", "timeout_seconds": "soon"}),
+            ("unsafe", {"qos_urgent": "a,b"}),
+        )
+    }
+
+    on_demand, shared, urgent = ServiceClass
+    assert offered == {
+        "none": {on_demand},
+        "shared": {on_demand, shared},
+        "both": {on_demand, shared, urgent},
+        "unsafe": {on_demand},
+    }
 
 
 # The batch script.

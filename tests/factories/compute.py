@@ -77,9 +77,16 @@ def make_catalogue() -> None:
 
 
 def make_pool(
-    code: str = "h20", chip: str = "nvidia-h20", cards: int = 8, centre: str = "east"
+    code: str = "h20",
+    chip: str = "nvidia-h20",
+    cards: int = 8,
+    centre: str = "east",
+    classes: str = "on_demand",
 ) -> Pool:
-    """A pool in a cluster of its own, behind a fake scheduler of the pool's name."""
+    """A pool in a cluster of its own, behind a fake scheduler of the pool's name.
+
+    Shape: ``classes`` are the service classes that the scheduler honours, with blanks between.
+    """
     WORLDS.pop(code, None)
     with operator_scope():
         if not Centre.objects.filter(code=centre).exists():
@@ -90,7 +97,7 @@ def make_pool(
             code=f"{code}-cluster",
             name=code,
             engine="fake",
-            connection={"world": code},
+            connection={"world": code, "classes": classes},
         )
         return create_pool(
             actor=SYSTEM,

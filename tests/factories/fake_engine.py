@@ -14,6 +14,7 @@ from compute.engines import (
     ProjectSpec,
     ReservationObservation,
     ReservationSpec,
+    ServiceClass,
     UsageFact,
     UsagePage,
     WorkloadObservation,
@@ -61,6 +62,10 @@ class FakeEngine:
 
     def __init__(self, connection: Mapping[str, str]) -> None:
         self.world = world(connection["world"])
+
+    @classmethod
+    def service_classes(cls, connection: Mapping[str, str]) -> frozenset[ServiceClass]:
+        return frozenset(map(ServiceClass, connection.get("classes", "on_demand").split()))
 
     def _called(self, name: str) -> World:
         self.world.calls.append(name)

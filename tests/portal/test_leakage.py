@@ -74,6 +74,19 @@ def test_a_workload_that_ran_without_usage_is_listed_with_what_it_would_have_cos
     assert str(workload.pk) in leakage_csv(of).decode()
 
 
+def test_what_is_missing_is_worth_the_price_of_the_class_that_was_chosen(
+    alice: Tenant, catalogue: None
+) -> None:
+    make_pool(cards=16, classes="on_demand shared urgent")
+    for chosen in ("shared", "urgent"):
+        running(asked(alice, service_class=chosen))
+    # Two cards for three hours at 12.00, and at 4.50, a card-hour.
+    assert told(found()) == [
+        ("no_usage", "alice", 6 * CARD_HOUR, "72.00"),
+        ("no_usage", "alice", 6 * CARD_HOUR, "27.00"),
+    ]
+
+
 def test_what_was_metered_is_no_leak_and_the_rest_of_it_is(
     alice: Tenant, bob: Tenant, pool: Pool
 ) -> None:

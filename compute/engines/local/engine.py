@@ -24,6 +24,7 @@ from compute.engines import (
     ProjectSpec,
     ReservationObservation,
     ReservationSpec,
+    ServiceClass,
     UsagePage,
     WorkloadObservation,
     WorkloadSpec,
@@ -66,6 +67,11 @@ class LocalEngine:
     def __init__(self, connection: Mapping[str, str]) -> None:
         self.settings = Settings.of(connection)
         self.folder = StateFolder(self.settings.state_dir)
+
+    @classmethod
+    def service_classes(cls, connection: Mapping[str, str]) -> frozenset[ServiceClass]:
+        """Work waits here in no order and gives way to nobody, so there is one class."""
+        return frozenset({ServiceClass.ON_DEMAND})
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from compute.engines import (
     ProjectSpec,
     ReservationObservation,
     ReservationSpec,
+    ServiceClass,
     UsagePage,
     WorkloadObservation,
     WorkloadSpec,
@@ -26,7 +27,7 @@ from compute.engines import (
 from compute.engines.slurm import accounts, nodes, reservations, workloads
 from compute.engines.slurm import usage as accounting
 from compute.engines.slurm.commands import Commands
-from compute.engines.slurm.settings import Connection
+from compute.engines.slurm.settings import Connection, classes_with_qos
 
 __all__ = ["SlurmEngine"]
 
@@ -37,6 +38,11 @@ class SlurmEngine:
     def __init__(self, connection: Mapping[str, str]) -> None:
         self._connection = Connection.read(connection)
         self._usage_failed_at = 0
+
+    @classmethod
+    def service_classes(cls, connection: Mapping[str, str]) -> frozenset[ServiceClass]:
+        """On demand always; the others where the settings name the class of service to use."""
+        return classes_with_qos(connection)
 
     def _commands(self) -> Commands:
         return Commands(self._connection)

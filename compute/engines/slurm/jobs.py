@@ -85,6 +85,7 @@ class JobRecord:
             exit_code=None if self.is_live else self.exit_code,
             reason=self.reason,
             last_lines=last_lines,
+            preempted=self.state_word == "PREEMPTED",
         )
 
 

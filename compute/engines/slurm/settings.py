@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from compute.engines import EngineRefused
+from compute.engines import EngineRefused, ServiceClass
 
 # Slurm lowers account names by itself, and takes commas and blanks for separators.
 KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -17,6 +17,15 @@ def checked_key(key: str) -> str:
     if not KEY.fullmatch(key):
         raise EngineRefused(f"Slurm cannot carry the name {key!r}.")
     return key
+
+
+def classes_with_qos(settings: Mapping[str, str]) -> frozenset[ServiceClass]:
+    """Which service classes the settings name a class of service (QOS) for; on demand needs none.
+
+    Shape: a name that Slurm cannot carry counts as none, so that nobody is offered it.
+    """
+    named = {one for one in ServiceClass if KEY.fullmatch(settings.get(f"qos_{one}", ""))}
+    return frozenset(named | {ServiceClass.ON_DEMAND})
 
 
 def _own_name() -> str:
@@ -32,6 +41,8 @@ class Connection:
     Slurm's operator level. ``spool_dir`` is a folder that nodes and portal share, for the output of
     work that failed; without one, failures have no last lines. ``partition`` is Slurm's default
     where empty. Zero cards' worth of processors or memory leaves both to the site's defaults.
+    ``qos_shared`` and ``qos_urgent`` name the classes of service that the site has made for the two
+    service classes; a class without one is not offered.
     """
 
     slurm_conf: str = ""
@@ -46,8 +57,22 @@ class Connection:
     first_port: int = 20000
     last_port: int = 31999
     history_days: int = 14
+    qos_shared: str = ""
+    qos_urgent: str = ""
     usage_overlap_seconds: int = 60
     usage_hold_seconds: int = 300
+
+    def qos_of(self, service_class: ServiceClass) -> str:
+        """The class of service to name at submission; "" leaves the choice to the site's default.
+
+        Raises: EngineRefused, for a class that the settings no longer name one for.
+        """
+        if service_class is ServiceClass.ON_DEMAND:
+            return ""
+        named = {ServiceClass.SHARED: self.qos_shared, ServiceClass.URGENT: self.qos_urgent}
+        if not named[service_class]:
+            raise EngineRefused(f"The connection names no QOS for {service_class} work.")
+        return named[service_class]
 
     @classmethod
     def read(cls, settings: Mapping[str, str]) -> "Connection":
@@ -63,4 +88,7 @@ class Connection:
                 values[name] = int(text)
             else:
                 values[name] = text
+        for name in ("qos_shared", "qos_urgent"):
+            if values.get(name):
+                checked_key(str(values[name]))
         return cls(**values)  # type: ignore[arg-type]  # each value has its own field's type

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from compute.engines import EngineRefused, WorkloadObservation, WorkloadSpec, WorkloadState
+from compute.engines import (
+    EngineRefused,
+    ServiceClass,
+    WorkloadObservation,
+    WorkloadSpec,
+    WorkloadState,
+)
 from compute.engines.slurm.accounts import card_limit
 from compute.engines.slurm.commands import Commands
 from compute.engines.slurm.jobs import JobRecord, history, live_and_recent
@@ -49,16 +55,18 @@ def ensure_workload(
 def submission(connection: Connection, spec: WorkloadSpec) -> list[str]:
     """The options of ``sbatch``; the card type is always named.
 
+    Shared work is not queued again: once preempted it is over, whichever PreemptMode the site has.
     Source: a request without a type runs past limits on the type (22.05.8), hence always typed.
     """
     limit = spec.time_limit_seconds
+    is_shared = spec.service_class is ServiceClass.SHARED
     arguments = [
         f"--job-name={checked_key(spec.key)}",
         f"--account={checked_key(spec.project_key)}",
         f"--gres=gpu:{checked_key(spec.gres)}:{spec.cards}",
         "--nodes=1",
         "--ntasks=1",
-        "--requeue",
+        "--no-requeue" if is_shared else "--requeue",
         "--open-mode=append",
         "--signal=B:TERM@30",
         f"--time={'UNLIMITED' if limit is None else -(-limit // 60)}",
@@ -71,6 +79,8 @@ def submission(connection: Connection, spec: WorkloadSpec) -> list[str]:
     ]
     if spec.reservation_key:
         arguments.append(f"--reservation={checked_key(spec.reservation_key)}")
+    elif qos := connection.qos_of(spec.service_class):
+        arguments.append(f"--qos={qos}")
     if connection.partition:
         arguments.append(f"--partition={connection.partition}")
     if connection.cpus_per_card:

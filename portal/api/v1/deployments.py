@@ -29,6 +29,14 @@ class DeploymentIn(Strict):
     )
     pool = Text(max_length=60, default="", help_text=_("Run on demand in this pool."))
     until = Instant(required=False, help_text=_("On demand only; a day from now by default."))
+    service_class = serializers.ChoiceField(
+        choices=["on_demand", "shared", "urgent"],
+        required=False,
+        help_text=_(
+            "With a pool only, and on demand unless told; a pool lists what it offers. Shared work "
+            "ends when work of a higher class needs its cards. It is fixed from then on."
+        ),
+    )
 
 
 # Output serializers are generic over models this layer must not import.
@@ -44,6 +52,9 @@ class DeploymentOut(serializers.Serializer):  # type: ignore[type-arg]
     reservation = serializers.UUIDField(source="reservation_id", allow_null=True)
     pool = serializers.CharField(source="pool_code")
     cards = serializers.IntegerField()
+    service_class = serializers.CharField(
+        help_text=_('"on_demand", "shared" or "urgent"; "covered" in a reservation.')
+    )
     until = Instant(allow_null=True)
     base_url = serializers.SerializerMethodField(
         help_text=_("Where model calls go, with this key and the deployment's model name.")
@@ -82,6 +93,7 @@ class Deployments(Endpoint):
             reservation_id=asked.get("reservation"),
             pool_code=asked["pool"],
             until=asked.get("until"),
+            service_class=asked.get("service_class"),
             now=call.now,
         )
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from common.period import Period
+from compute.queries.classes import pool_classes
 from compute.queries.listings import pool_listings, pool_steps
 from portal.api.endpoint import Call, Endpoint, reads, says
 from portal.api.fields import Amount, InLanguage, Instant, Strict, refuse_reversed
@@ -78,3 +79,22 @@ class PoolAvailability(Endpoint):
     def get(self, call: Call, code: str) -> object:
         period = Period(call.query["starts_at"], call.query["ends_at"])
         return {"steps": pool_steps(actor=call.actor, code=code, period=period)}
+
+
+class ClassOfferOut(serializers.Serializer):  # type: ignore[type-arg]
+    service_class = serializers.CharField(help_text=_('"on_demand", "shared" or "urgent".'))
+    card_hour = Amount(help_text=_("Net, for one card for an hour."))
+    currency = serializers.CharField()
+
+
+class PoolServiceClassesOut(serializers.Serializer):  # type: ignore[type-arg]
+    service_classes = ClassOfferOut(many=True)
+
+
+class PoolServiceClasses(Endpoint):
+    """What a deployment may choose in a pool."""
+
+    @says(_("Show the service classes a pool offers outside reservations, with their prices."))
+    @reads(Permission.POOL_READ, PoolServiceClassesOut)
+    def get(self, call: Call, code: str) -> object:
+        return {"service_classes": pool_classes(actor=call.actor, code=code, now=call.now)}

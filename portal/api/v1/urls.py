@@ -41,6 +41,11 @@ urlpatterns: list[URLPattern] = [
     path("keys/<uuid:key_id>", tenants.Key.as_view(), name="key"),
     path("audit", tenants.Audit.as_view(), name="audit"),
     path("pools", pools.Pools.as_view(), name="pools"),
+    path(
+        "pools/<slug:code>/service-classes",
+        pools.PoolServiceClasses.as_view(),
+        name="pool-service-classes",
+    ),
     path("pools/<slug:code>/availability", pools.PoolAvailability.as_view(), name="pool-steps"),
     path("offers", offers.Offers.as_view(), name="offers"),
     path("reservations", reservations.Reservations.as_view(), name="reservations"),

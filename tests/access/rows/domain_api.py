@@ -88,6 +88,12 @@ ROWS = [
         {"GET": Expect(422, scope=P.POOL_READ)},
         names=lambda names: {"code": "shared"},
     ),
+    Row(
+        "api/v1/pools/<slug:code>/service-classes",
+        "api",
+        {"GET": Expect(200, scope=P.POOL_READ)},
+        names=lambda names: {"code": "shared"},
+    ),
     _reading("api/v1/offers", P.POOL_READ, status=422),
     Row(
         "api/v1/reservations",
