@@ -67,9 +67,9 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """
     opened = open_periods(tenant_id=tenant_id, until=until)
     periods, adjustments = opened.periods, opened.adjustments
-    uses = _uses(periods, until)
+    uses = _uses(periods, until) if periods else ()
     start = opened.starts_at
-    agreed = agreements(tenant_id) if opened.may_have_terms else NOTHING_AGREED
+    agreed = agreements(tenant_id) if opened.has_terms else NOTHING_AGREED
     planned = (
         plan(uses, book_facts(uses, agreed.rates), period_start=start, until=until)
         if uses and start is not None
