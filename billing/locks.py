@@ -35,7 +35,7 @@ def busy_when_waiting() -> Iterator[None]:
 def open_account(tenant_id: UUID) -> None:
     """Make the tenant's account where there is none yet; two openers make one."""
     if not Account.objects.filter(tenant_id=tenant_id).exists():
-        Account.objects.bulk_create([Account(tenant_id=tenant_id)], ignore_conflicts=True)
+        _make_account(tenant_id)
 
 
 def lock_account(tenant_id: UUID) -> Account:
@@ -44,8 +44,16 @@ def lock_account(tenant_id: UUID) -> Account:
     Locks: first in the order account, pool, reservation.
     Raises: AccountBusy after three seconds.
     """
-    open_account(tenant_id)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '3s'")
+    rows = Account.objects.select_for_update(of=("self",))
     with busy_when_waiting():
-        return Account.objects.select_for_update(of=("self",)).get(tenant_id=tenant_id)
+        account = rows.filter(tenant_id=tenant_id).first()
+        if account is None:
+            _make_account(tenant_id)
+            account = rows.get(tenant_id=tenant_id)
+    return account
+
+
+def _make_account(tenant_id: UUID) -> None:
+    Account.objects.bulk_create([Account(tenant_id=tenant_id)], ignore_conflicts=True)

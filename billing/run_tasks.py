@@ -1,7 +1,7 @@
 """The invoice run's work: rows are the queue, and every poke takes it up where it stands."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -65,23 +65,43 @@ def work_run(run_id: UUID, *, is_automatic: bool, now: datetime) -> None:
     _each(run_id, ISSUES_FROM, issue_item, now)
 
 
-def _each(run_id: UUID, state: str, step: Callable[..., object], now: datetime) -> None:
-    """One step for every tenant that waits for it, a transaction each; then say where it stands."""
-    with operator_scope():
-        tenants = tenants_waiting(run_id, state)
-    for tenant_id in tenants:
-        try:
-            with tenant_scope(tenant_id):
-                step(run_id=run_id, tenant_id=tenant_id, now=now)
-        except AccountBusy:
-            # It stays where it is; the next poke finds it.
-            log.info("billing.run.busy", extra={"tenant": str(tenant_id)})
-        except DomainError as refusal:
-            log.warning(
-                "billing.run.refused", extra={"tenant": str(tenant_id), "code": refusal.code}
-            )
-            with tenant_scope(tenant_id):
-                fail_item(run_id=run_id, tenant_id=tenant_id, refusal=refusal)
-    if tenants:
+Step = Callable[..., str]
+
+
+def _each(run_id: UUID, state: str, step: Step, now: datetime) -> None:
+    """One step for every tenant that waits for it, a transaction each; then say where it stands.
+
+    Whoever meets another worker's tenant goes on in the middle of what is left: each has a stretch
+    of its own then, where all would follow one another from tenant to tenant.
+    """
+    tried: set[UUID] = set()
+    is_met = False
+    while left := _left(run_id, state, tried):
+        for tenant_id in left[len(left) // 2 if is_met else 0 :]:
+            tried.add(tenant_id)
+            is_met = not _is_ours(run_id, tenant_id, step, now)
+            if is_met:
+                break
+    if tried:
         with operator_scope():
             settle_run(run_id=run_id, now=now)
+
+
+def _left(run_id: UUID, state: str, tried: Collection[UUID]) -> list[UUID]:
+    with operator_scope():
+        return [tenant for tenant in tenants_waiting(run_id, state) if tenant not in tried]
+
+
+def _is_ours(run_id: UUID, tenant_id: UUID, step: Step, now: datetime) -> bool:
+    """Do one tenant's step; False where another worker has it or had it."""
+    try:
+        with tenant_scope(tenant_id):
+            return bool(step(run_id=run_id, tenant_id=tenant_id, now=now))
+    except AccountBusy:
+        # It stays where it is; the next poke finds it.
+        log.info("billing.run.busy", extra={"tenant": str(tenant_id)})
+    except DomainError as refusal:
+        log.warning("billing.run.refused", extra={"tenant": str(tenant_id), "code": refusal.code})
+        with tenant_scope(tenant_id):
+            fail_item(run_id=run_id, tenant_id=tenant_id, refusal=refusal)
+    return True

@@ -33,7 +33,7 @@ from billing.models import (
     InvoiceLine,
     LedgerKind,
 )
-from billing.queries.contracts import agreements
+from billing.queries.adjusting import months_wanted
 from billing.queries.drafts import Draft, draft
 from common.errors import DomainError
 from common.period import month_of
@@ -102,8 +102,7 @@ def issue_drafted(
     require(actor, Permission.INVOICE_ISSUE, tenant_id)
 
     lock_account(tenant_id)
-    _open_agreed_months(tenant_id, until)
-    _open_adjusted_month(tenant_id, until)
+    _open_wanted_months(tenant_id, until)
     periods = periods_to_close(tenant_id, until)
     if until > now:
         raise InvoicePeriodRefused
@@ -119,7 +118,8 @@ def issue_drafted(
     _number(invoice, lines, now)
     _book(invoice)
     use_packages(invoice, open_usage, now)
-    apply_credits(tenant_id=tenant_id, invoice_id=invoice.pk, now=now)
+    if open_usage.lots:
+        apply_credits(tenant_id=tenant_id, invoice_id=invoice.pk, now=now)
     settle_open_invoices(tenant_id=tenant_id, now=now)
     record(
         actor,
@@ -142,17 +142,16 @@ def issue_drafted(
     return invoice, open_usage
 
 
-def _open_agreed_months(tenant_id: UUID, until: datetime) -> None:
-    """Have a period for each month of an agreed amount, also where nothing was used in it."""
-    begun = [term.starts_at for term in agreements(tenant_id).spends if term.starts_at < until]
-    if begun:
-        open_periods(tenant_id, min(begun), until - timedelta(hours=1))
+def _open_wanted_months(tenant_id: UUID, until: datetime) -> None:
+    """Have a period for each month of an agreed amount, and for adjustments that wait.
 
-
-def _open_adjusted_month(tenant_id: UUID, until: datetime) -> None:
-    """Have a period for adjustments that wait, also where nothing was used."""
-    if Adjustment.objects.filter(tenant_id=tenant_id, state=AdjustmentState.APPROVED).exists():
-        last = until - timedelta(hours=1)
+    They ask for one also where nothing was used in it.
+    """
+    wanted = months_wanted(tenant_id, until)
+    last = until - timedelta(hours=1)
+    if wanted.agreed_from is not None:
+        open_periods(tenant_id, wanted.agreed_from, last)
+    if wanted.is_adjusted:
         open_periods(tenant_id, last, last)
 
 
@@ -231,9 +230,13 @@ def _next_number(now: datetime) -> InvoiceCounter:
         "issuer": settings.INVOICE_ISSUER,
         "year": now.astimezone(centre_zone()).year,
     }
+    rows = InvoiceCounter.objects.select_for_update()
     with busy_when_waiting():
-        InvoiceCounter.objects.bulk_create([InvoiceCounter(**key)], ignore_conflicts=True)
-        return InvoiceCounter.objects.select_for_update().get(**key)
+        counter = rows.filter(**key).first()
+        if counter is None:
+            InvoiceCounter.objects.bulk_create([InvoiceCounter(**key)], ignore_conflicts=True)
+            counter = rows.get(**key)
+    return counter
 
 
 def _book(invoice: Invoice) -> None:

@@ -29,11 +29,11 @@ def use_packages(invoice: Invoice, billed: Draft, now: datetime) -> None:
     Use taken back below what packages had covered goes back to them, the last to cover first.
     Locks: none of its own; part of the issue's locked transaction.
     """
+    if not any(line.portion == COVERED for line in billed.lines):
+        return
     covered = invoice.lines.filter(portion=COVERED).select_related("charge")
     # A running total may have a charge on time and one that is late.
     lines = {(row.charge.key, row.is_late): row for row in covered if row.charge is not None}
-    if not lines:
-        return
     moved: dict[UUID, Decimal] = defaultdict(Decimal)
     sequence = 0
     for charge in billed.charges:

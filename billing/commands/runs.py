@@ -93,6 +93,7 @@ def start_run(*, actor: Actor, period_end: datetime, now: datetime) -> UUID | No
 def draft_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
     """Draft one tenant's invoice and note what is odd about it; gives the state it is in now.
 
+    Shape: nothing where it was not waiting, here and in the other steps.
     Locks: the item; whoever finds it taken leaves it to its taker.
     """
     require(SYSTEM, Permission.INVOICE_ISSUE, tenant_id)
@@ -197,7 +198,7 @@ def approve_items(
 
 
 @transaction.atomic
-def issue_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> Invoice | None:
+def issue_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
     """Issue one agreed invoice; its number and the item's state are one transaction.
 
     Raises: AccountBusy, UsageUnpriced and whatever else keeps this tenant from being billed.
@@ -206,22 +207,21 @@ def issue_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> Invoice | Non
     require(SYSTEM, Permission.INVOICE_ISSUE, tenant_id)
     item = _claim(run_id, tenant_id, RunItemState.REVIEWED)
     if item is None:
-        return None
+        return ""
     try:
-        with transaction.atomic():
-            invoice = issue_invoice(
-                actor=SYSTEM, tenant_id=tenant_id, until=item.run.period_end, now=now
-            )
+        invoice = issue_invoice(
+            actor=SYSTEM, tenant_id=tenant_id, until=item.run.period_end, now=now
+        )
     except (NothingToInvoice, InvoicePeriodRefused):
         # Somebody billed this tenant on its own page meanwhile.
         _move(item, RunItemState.EMPTY)
-        return None
+        return RunItemState.EMPTY
     _move(item, RunItemState.ISSUED, invoice=invoice, issued_at=now)
-    return invoice
+    return RunItemState.ISSUED
 
 
 @transaction.atomic
-def bill_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> Invoice | None:
+def bill_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> str:
     """Draft, agree to and issue one invoice of a run that nobody reviews, in one transaction.
 
     What cannot be agreed to is left drafted, as in a run that is reviewed.
@@ -232,19 +232,18 @@ def bill_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> Invoice | None
     require(SYSTEM, Permission.INVOICE_ISSUE, tenant_id)
     item = _claim(run_id, tenant_id, RunItemState.PENDING)
     if item is None:
-        return None
+        return ""
     last = _last_gross(tenant_id)
     try:
-        with transaction.atomic():
-            invoice, billed = issue_drafted(
-                actor=SYSTEM, tenant_id=tenant_id, until=item.run.period_end, now=now
-            )
+        # A transaction within this one: of what is refused, nothing is left.
+        invoice, billed = issue_drafted(
+            actor=SYSTEM, tenant_id=tenant_id, until=item.run.period_end, now=now
+        )
     except UsageUnpriced:
-        draft_item(run_id=run_id, tenant_id=tenant_id, now=now)
-        return None
+        return draft_item(run_id=run_id, tenant_id=tenant_id, now=now)
     except (NothingToInvoice, InvoicePeriodRefused):
         _move(item, RunItemState.EMPTY)
-        return None
+        return RunItemState.EMPTY
     _move(
         item,
         RunItemState.ISSUED,
@@ -254,7 +253,7 @@ def bill_item(*, run_id: UUID, tenant_id: UUID, now: datetime) -> Invoice | None
         invoice=invoice,
         issued_at=now,
     )
-    return invoice
+    return RunItemState.ISSUED
 
 
 @transaction.atomic

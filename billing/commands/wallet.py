@@ -149,15 +149,15 @@ def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
     Locks: none of its own; the caller holds the account lock.
     """
     account = Account.objects.get(tenant_id=tenant_id)
-    if account.receivable <= 0:
+    left = account.wallet.quantize(FEN, rounding=ROUND_DOWN)
+    if account.receivable <= 0 or left <= 0:
         return
-    left = account.wallet
     charged = Invoice.objects.filter(tenant_id=tenant_id, gross__gt=0)
     open_ones = (
         with_due(charged).annotate(times=Count("payments")).filter(outstanding__gt=Decimal(0))
     )
     for invoice in open_ones.order_by("period_end"):
-        part = min(invoice.outstanding, left.quantize(FEN, rounding=ROUND_DOWN))
+        part = min(invoice.outstanding, left)
         if part <= 0:
             break
         movement = book(

@@ -64,6 +64,8 @@ class Invoice(TenantOwned):
         ]
 
 
+# Of what an issue writes many of, each refers to its tenant's rows with the tenant, as every such
+# table does. Constraints on the bare id and on the tenant alone would look for the same rows again.
 class Charge(TenantOwned):
     """One rated quantity: all use at one price, tax rate and month under one project and look.
 
@@ -72,7 +74,12 @@ class Charge(TenantOwned):
     back. Its lines say what it costs, its segments which bucket hours it is made of.
     """
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="charges")
+    tenant = models.ForeignKey(
+        "tenants.Organisation", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="charges", db_constraint=False
+    )
     key = models.UUIDField()
     price = models.ForeignKey("billing.Price", on_delete=models.PROTECT, related_name="+")
     quantity = models.BigIntegerField()
@@ -97,9 +104,18 @@ class ChargeSegment(TenantOwned):
 
     # Short, where every tenant's own rows have a random one: nothing refers to it.
     id = models.BigAutoField(primary_key=True)  # type: ignore[assignment]
-    charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="segments")
+    tenant = models.ForeignKey(
+        "tenants.Organisation", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    charge = models.ForeignKey(
+        Charge, on_delete=models.PROTECT, related_name="segments", db_constraint=False
+    )
     series = models.ForeignKey(
-        "billing.Series", on_delete=models.PROTECT, related_name="+", db_index=False
+        "billing.Series",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
@@ -130,10 +146,17 @@ class InvoiceLine(TenantOwned):
     period; a zero price is a line like any other, so that covered usage is seen.
     """
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    tenant = models.ForeignKey(
+        "tenants.Organisation", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="lines", db_constraint=False
+    )
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=20, choices=LineKind.choices, default=LineKind.USAGE)
-    charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="lines", null=True)
+    charge = models.ForeignKey(
+        Charge, on_delete=models.PROTECT, related_name="lines", null=True, db_constraint=False
+    )
     portion = models.CharField(max_length=40, default="flat")
     price = models.ForeignKey(
         "billing.Price", on_delete=models.PROTECT, related_name="+", null=True

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from billing.arrears import Figures
 from billing.models import ArrearsFigures, ArrearsTerms, ArrearsTier
 
@@ -27,10 +29,11 @@ class TermsInForce:
 
 
 def terms_of(tenant_id: UUID, at: datetime) -> TermsInForce:
-    """What holds for the tenant at an instant; three statements."""
+    """What holds for the tenant at an instant; two statements, three where a tier says nothing."""
     own = ArrearsTerms.objects.filter(tenant_id=tenant_id).first()
-    tier = own.tier_id if own is not None and own.tier_id else _default_tier()
-    row = _in_force(tier, at)
+    agreed = own.tier_id if own is not None else None
+    row = _in_force(Q(tier_id=agreed) if agreed else Q(tier__is_default=True), at)
+    tier = agreed or (row.tier_id if row is not None else _default_tier())
     figures = row.as_figures if row is not None else Figures()
     if own is None:
         return TermsInForce(figures=figures, tier=tier)
@@ -53,8 +56,8 @@ def _default_tier() -> str:
     return code or ""
 
 
-def _in_force(tier: str, at: datetime) -> ArrearsFigures | None:
-    rows = ArrearsFigures.objects.filter(tier_id=tier, effective_at__lte=at)
+def _in_force(tier: Q, at: datetime) -> ArrearsFigures | None:
+    rows = ArrearsFigures.objects.filter(tier, effective_at__lte=at)
     return rows.order_by("-effective_at").first()
 
 

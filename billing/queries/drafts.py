@@ -66,9 +66,9 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """
     opened = open_periods(tenant_id=tenant_id, until=until)
     periods, adjustments = opened.periods, opened.adjustments
-    uses = _uses(periods, until)
+    uses = _uses(periods, until) if periods else ()
     start = opened.starts_at
-    agreed = agreements(tenant_id) if opened.may_have_terms else NOTHING_AGREED
+    agreed = agreements(tenant_id) if opened.has_terms else NOTHING_AGREED
     planned = (
         plan(
             uses,
@@ -168,13 +168,20 @@ def _uses(periods: Periods, until: datetime) -> tuple[SeriesUse, ...]:
     return tuple(uses)
 
 
+# Each stretch is summed by itself: joined, ten thousand buckets would be sorted to sum them.
 COUNTED = """
-SELECT segment.place, sum(bucket.quantity)::bigint, min(bucket.hour), max(bucket.hour)
+SELECT segment.place, sum(part.quantity)::bigint, min(part.first_hour), max(part.last_hour)
 FROM unnest(%(series)s::bigint[], %(start)s::timestamptz[], %(end)s::timestamptz[],
     %(place)s::int[]) AS segment (series_id, starts_at, ends_at, place)
-JOIN billing_usagebucket bucket ON bucket.series_id = segment.series_id
-    AND bucket.hour >= segment.starts_at AND bucket.hour < segment.ends_at
-    AND bucket.hour < %(until)s AND bucket.period_id = ANY(%(periods)s)
+CROSS JOIN LATERAL (
+    SELECT sum(bucket.quantity) AS quantity, min(bucket.hour) AS first_hour,
+        max(bucket.hour) AS last_hour
+    FROM billing_usagebucket bucket
+    WHERE bucket.series_id = segment.series_id
+        AND bucket.hour >= segment.starts_at AND bucket.hour < segment.ends_at
+        AND bucket.hour < %(until)s AND bucket.period_id = ANY(%(periods)s)
+) part
+WHERE part.first_hour IS NOT NULL
 GROUP BY segment.place ORDER BY segment.place
 """
 

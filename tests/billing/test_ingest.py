@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from pytest_django import Settings
 
 from billing.commands.usage import record_usage
 from billing.models import PriceVersion, UsageBucket
@@ -231,6 +232,30 @@ def test_usage_is_listed_by_the_centres_day_and_a_dimension(alice: Organisation)
         ("2026-11-13", "k1", 1),
         ("2026-11-14", "k1", 2),
         ("2026-11-14", "k2", 4),
+    ]
+
+
+@pytest.mark.parametrize("asked_days_before", [1, 30, 800])
+def test_a_day_begins_when_its_zone_says_however_long_a_period_is_asked_for(
+    alice: Organisation, settings: Settings, asked_days_before: int
+) -> None:
+    settings.CENTRE_TIME_ZONE = "Europe/Berlin"
+    # The clocks go back on the 25th, which has 25 hours: from 22:00 to 23:00 in UTC.
+    sunday = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    ingest(
+        alice,
+        make.tokens("saturday", 1, sunday - timedelta(minutes=1)),
+        make.tokens("sunday", 2, sunday),
+        make.tokens("still sunday", 4, sunday + timedelta(hours=24, minutes=59)),
+        make.tokens("monday", 8, sunday + timedelta(hours=25)),
+    )
+    period = Period(sunday - timedelta(days=asked_days_before), make.MONTH_END)
+    with tenant_scope(alice.pk):
+        listed = usage_by_day(tenant_id=alice.pk, period=period)
+    assert [(str(row.day), row.quantity) for row in listed] == [
+        ("2026-10-24", 1),
+        ("2026-10-25", 6),
+        ("2026-10-26", 8),
     ]
 
 

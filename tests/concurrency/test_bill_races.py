@@ -157,3 +157,27 @@ def test_one_run_worked_by_many_workers_bills_everybody_once() -> None:
         assert Invoice.objects.count() == 6
         assert set(InvoiceRunItem.objects.values_list("state", flat=True)) == {"issued"}
     assert broken() == ()
+
+
+def test_a_worker_that_meets_another_goes_on_in_the_middle_of_what_is_left() -> None:
+    make.make_prices()
+    for index in range(4):
+        ingest(make.make_tenant(f"t{index}"), make.tokens("e1", 1_000_000))
+    now = make.MONTH_END + 7 * make.HOUR
+    with operator_scope():
+        run_id = start_run(actor=SYSTEM, period_end=make.MONTH_END, now=now)
+    assert run_id is not None
+    with operator_scope():
+        # Another worker is at the first tenant.
+        InvoiceRunItem.objects.select_for_update(of=("self",)).get(tenant__code="t0")
+        (result,) = at_once(1, lambda _index: work_run(run_id, is_automatic=True, now=now))
+    assert result is None
+    assert billed_in_order() == ["t2", "t3", "t1"]
+    work_run(run_id, is_automatic=True, now=now)
+    assert billed_in_order() == ["t2", "t3", "t1", "t0"]
+    assert broken() == ()
+
+
+def billed_in_order() -> list[str]:
+    with operator_scope():
+        return list(Invoice.objects.order_by("sequence").values_list("buyer_code", flat=True))

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from billing.commands.ingest import Receipt, ingest
 from billing.queries.pages import counted_events
 from billing.queries.rejected import rejected_page
-from billing.queries.sums import usage_sums
+from billing.queries.sums import UsageSum, usage_sums
 from billing.usage import EventStatus
 from common.clock import utc_now
 from common.period import Period
@@ -247,6 +247,16 @@ class UsageSumOut(serializers.Serializer):  # type: ignore[type-arg]
     )
     quantity = serializers.IntegerField()
     events = serializers.IntegerField()
+
+    def to_representation(self, instance: UsageSum) -> dict[str, Any]:
+        """Written out by hand: a serializer for each of a hundred rows takes twice as long."""
+        return {
+            "meter": instance.meter,
+            "unit": instance.unit,
+            "value": instance.value,
+            "quantity": instance.quantity,
+            "events": instance.events,
+        }
 
 
 class UsageSummary(Endpoint):
