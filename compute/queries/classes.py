@@ -9,6 +9,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from billing.pricing.match import best_match
+from billing.queries.currencies import currency_of
 from billing.queries.prices import PriceMissing, price_book, quote
 from common.errors import DomainError, NotFound
 from compute.engines import ServiceClass
@@ -55,7 +56,7 @@ def class_offers(
     """What may be chosen for so many cards of each pool.
 
     Shape: one entry for each pool asked about, empty where nothing has a price. Two statements,
-    however many pools, and four more where anything honoured has no price.
+    however many pools, and five more where anything honoured has no price.
     """
     wanted = [
         (nth, one, card_line(pool, one, cards * seconds))
@@ -65,7 +66,7 @@ def class_offers(
     try:
         quoted = quote(tenant_id=tenant_id, lines=[line for *_rest, line in wanted], at=at)
     except PriceMissing:
-        book = price_book(at)
+        book = price_book(at, currency_of(tenant_id))
         wanted = [row for row in wanted if best_match(book, row[2].meter, row[2].dimensions)]
         quoted = quote(tenant_id=tenant_id, lines=[line for *_rest, line in wanted], at=at)
     offers: list[list[ClassOffer]] = [[] for _one in asked]

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.commands.holds import InsufficientFunds
 from billing.commands.invoices import issue_invoice
 from billing.commands.prices import PriceLine, publish_version
-from billing.commands.wallet import set_credit_limit
+from billing.commands.wallet import set_credit_limit, set_currency
 from billing.models import Hold
 from billing.queries.invoices import invoice_detail
 from billing.queries.wallet import standing
@@ -33,7 +33,7 @@ from tenants.models import AuditEntry, Notice
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
 from tests.compute.conftest import Clock
-from tests.factories.compute import HOUR, NOW, Tenant, hours, make_pool, operator
+from tests.factories.compute import HOUR, NOW, Tenant, hours, make_pool, make_tenant, operator
 from tests.factories.fake_engine import world
 
 pytestmark = pytest.mark.django_db
@@ -216,13 +216,19 @@ def test_a_class_without_a_price_is_refused(alice: Tenant, pool: Pool) -> None:
     assert asked(alice, service_class="urgent").service_class == "urgent"
 
 
-def without_price(service_class: str) -> None:
+def without_price(service_class: str, currency: str = "CNY") -> None:
     """The list in force has no price for cards of the class."""
     lines = [PriceLine(**vars(price)) for price in read_price_seed().prices]
     kept = [line for line in lines if line.match.get("service_class") != service_class]
     assert len(kept) < len(lines)
     with operator_scope():
-        publish_version(actor=SYSTEM, lines=kept, effective_at=NOW - HOUR, now=NOW - 2 * HOUR)
+        publish_version(
+            actor=SYSTEM,
+            lines=kept,
+            effective_at=NOW - HOUR,
+            now=NOW - 2 * HOUR,
+            currency=currency,
+        )
 
 
 def test_offers_are_what_the_scheduler_honours_and_the_list_prices(
@@ -242,6 +248,21 @@ def test_offers_are_what_the_scheduler_honours_and_the_list_prices(
         ("shared", Decimal("4.5"), Decimal(36), Decimal("38.16")),
     ]
     assert [(one.service_class, one.net) for one in second] == [("on_demand", Decimal(30))]
+
+
+def test_offers_go_by_the_list_of_the_tenants_own_currency(pool: Pool) -> None:
+    without_price("urgent", currency="USD")
+    carol = make_tenant("carol", money="0")
+    with operator_scope():
+        set_currency(actor=SYSTEM, tenant_id=carol.organisation.pk, currency="USD", now=NOW)
+    with tenant_scope(carol.organisation.pk):
+        (found,) = class_offers(
+            tenant_id=carol.organisation.pk, asked=[(pool, 1)], seconds=3600, at=NOW
+        )
+    assert [(one.service_class, one.currency) for one in found] == [
+        ("on_demand", "USD"),
+        ("shared", "USD"),
+    ]
 
 
 def test_offers_cost_as_many_statements_for_three_pools_as_for_one(
