@@ -8,7 +8,6 @@ from uuid import UUID
 
 from billing import meters
 from billing.models import Price
-from billing.money import CURRENCY
 from billing.pricing import Tier
 from billing.pricing.stored import tiers_of
 from billing.queries.prices import in_force, price_book, version_prices
@@ -75,7 +74,7 @@ def price_list(version_id: UUID) -> tuple[PriceFact, ...]:
     return tuple(_fact(price) for price in version_prices(version_id))
 
 
-def list_in_force(at: datetime, currency: str = CURRENCY) -> tuple[PriceFact, ...]:
+def list_in_force(at: datetime, currency: str) -> tuple[PriceFact, ...]:
     """The prices of a currency in force at an instant, by meter and SKU; two statements."""
     return tuple(_fact(price) for price in price_book(at, currency))
 

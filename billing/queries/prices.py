@@ -96,7 +96,7 @@ def in_force(at: datetime) -> QuerySet[PriceVersion]:
     return begun.order_by("currency", "-effective_at").distinct("currency")
 
 
-def price_book(at: datetime, currency: str = CURRENCY) -> tuple[Price, ...]:
+def price_book(at: datetime, currency: str) -> tuple[Price, ...]:
     """All prices of a currency in force at an instant, by meter and SKU."""
     version = version_at(at, currency)
     return () if version is None else tuple(version.prices.order_by("meter", "sku"))

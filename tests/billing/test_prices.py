@@ -34,7 +34,7 @@ def test_each_chip_has_a_price_on_demand_and_seven_tenths_of_it_reserved(
     alice: Organisation,
 ) -> None:
     load()
-    book = {price.sku: price for price in price_book(make.NOW)}
+    book = {price.sku: price for price in price_book(make.NOW, "CNY")}
     chips = {price.match["chip"] for price in book.values() if "chip" in price.match}
     assert len(chips) == 45
     for chip in chips:
@@ -47,7 +47,7 @@ def test_each_chip_has_a_price_on_demand_and_seven_tenths_of_it_reserved(
 
 def test_a_service_class_costs_its_factor_of_the_on_demand_price(alice: Organisation) -> None:
     load()
-    book = {price.sku: price for price in price_book(make.NOW)}
+    book = {price.sku: price for price in price_book(make.NOW, "CNY")}
     chips = {price.match["chip"] for price in book.values() if "chip" in price.match}
     for chip in chips:
         on_demand = book[f"card.on_demand.{chip}"].unit_price

@@ -70,7 +70,7 @@ def recomputed(rows: list[dict[str, str]]) -> dict[str, tuple[int, Decimal, Deci
     """Quantity, net and tax of each meter, from the file alone and the general price."""
     found = {}
     for column, meter in METERS.items():
-        price = next(p for p in price_book(utc_now()) if p.meter == meter and not p.match)
+        price = next(p for p in price_book(utc_now(), "CNY") if p.meter == meter and not p.match)
         quantity = sum(int(row[column]) for row in rows)
         net = fen(Fraction(quantity) * Fraction(price.unit_price) / price.unit_quantity)
         found[meter] = (quantity, net, fen(Fraction(net) * TAX))
