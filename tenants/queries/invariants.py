@@ -24,12 +24,18 @@ owned AS (
 
 # Each foreign key between two tenant-owned tables, as the columns that say which row is meant; the
 # tenant itself is left out, so that a key that carries it and one that does not are asked alike.
+# Columns that name no row without the tenant, such as its account's currency, cannot name another
+# tenant's.
 _REFERENCES = f"""
 WITH {_OWNED}, said AS (
     SELECT holder.relname AS holder, target.relname AS target, target.attnotnull,
         array_agg(one.attname ORDER BY one.attname) AS columns,
         array_agg(other.attname ORDER BY one.attname) AS targets,
-        bool_or(carried.tenant) AS carries
+        bool_or(carried.tenant) AS carries,
+        NOT bool_or(carried.tenant) OR EXISTS (
+            SELECT FROM pg_index WHERE indrelid = target.oid AND indisunique AND indpred IS NULL
+                AND indkey::int2[] <@ array_agg(other.attnum)
+        ) AS names_row
     FROM pg_constraint
     JOIN owned holder ON holder.oid = conrelid AND NOT holder.relispartition
     JOIN owned target ON target.oid = confrelid
@@ -38,10 +44,10 @@ WITH {_OWNED}, said AS (
     JOIN pg_attribute one ON one.attrelid = conrelid AND one.attnum = here
         AND one.attname <> 'tenant_id'
     JOIN pg_attribute other ON other.attrelid = confrelid AND other.attnum = there
-    WHERE contype = 'f' GROUP BY pg_constraint.oid, 1, 2, 3
+    WHERE contype = 'f' GROUP BY pg_constraint.oid, target.oid, 1, 2, 3
 ), reference AS (
     SELECT holder, target, attnotnull, columns, targets, bool_or(carries) AS carries
-    FROM said GROUP BY 1, 2, 3, 4, 5
+    FROM said WHERE names_row GROUP BY 1, 2, 3, 4, 5
 )"""  # noqa: S608 - of this module's own text
 
 # Writes the statement that asks the rows of every reference.

@@ -224,7 +224,11 @@ def test_the_task_does_it_too_and_work_in_a_reservation_goes_on(
             now=NOW,
         )
     with operator_scope():
-        Deployment.objects.filter(pk=reserved.pk).update(reservation_id=other.pk)
+        # A row of its own, as the class of one that stands is fixed.
+        reserved.pk, reserved.name, reserved.served_model_name = uuid7(), "third", "third"
+        reserved.workload_id = None
+        reserved.reservation_id, reserved.service_class = other.pk, "covered"
+        reserved.save(force_insert=True)
     budget(alice, "project", alice.project.pk, stops=True, stops_running=True)
     use(alice, cards(made, 36_000))
     obey_task(tenant_id=str(alice.organisation.pk))
