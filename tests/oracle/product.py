@@ -10,7 +10,7 @@ from uuid import UUID
 
 from billing.commands import contracts
 from billing.commands.accrual import accrue
-from billing.commands.adjustments import propose_adjustment
+from billing.commands.adjustments import approve_adjustment, propose_adjustment
 from billing.commands.arrears import reassess
 from billing.commands.contracts import TermLine
 from billing.commands.corrections import correct_usage
@@ -24,10 +24,11 @@ from billing.pricing import Tier
 from billing.queries.dues import with_due
 from billing.queries.price_faults import PriceLine
 from billing.usage import UsageEvent
+from common.ids import uuid7
 from compute.commands.chips import load_chips
 from compute.metering import chargeable
 from tenants.models import Organisation
-from tenants.permissions import SYSTEM
+from tenants.permissions import SYSTEM, Actor, ActorKind, Permission
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.arrears_stage import install_tiers
 from tests.billing.shorthand import bill_in, ingest, issue, pay_in
@@ -38,6 +39,17 @@ from tests.factories import credits as give
 
 Facts = dict[str, Any]
 USES = {"cards", "call", "level"}
+
+
+def _clerk(name: str) -> Actor:
+    """A person of the centre, where two of them have to agree."""
+    return Actor(
+        kind=ActorKind.OPERATOR,
+        id=uuid7(),
+        name=name,
+        tenant_id=None,
+        permissions=frozenset({Permission.ADJUSTMENT_PROPOSE, Permission.ADJUSTMENT_APPROVE}),
+    )
 
 
 class Product:
@@ -236,8 +248,8 @@ class Product:
 
     def adjustment(self, said: Facts, now: datetime) -> None:
         with operator_scope():
-            propose_adjustment(
-                actor=SYSTEM,
+            made = propose_adjustment(
+                actor=_clerk("first"),
                 tenant_id=self.tenant.pk,
                 net=Decimal(said["net"]),
                 tax_code=said["tax"],
@@ -246,6 +258,8 @@ class Product:
                 reason="agreed by telephone",
                 now=now,
             )
+            if made.needs_two:
+                approve_adjustment(actor=_clerk("second"), adjustment_id=made.pk, now=now)
 
     def refund(self, said: Facts, now: datetime) -> None:
         with operator_scope():

@@ -137,6 +137,8 @@ ROWS = [
     ),
     _form("ops/tenants/<str:code>/top-up/", P.WALLET_TOP_UP, 422, names=_tenant),
     _form("ops/tenants/<str:code>/credit-limit/", P.WALLET_TOP_UP, 422, names=_tenant),
+    _form("ops/tenants/<str:code>/currency/", P.WALLET_TOP_UP, 422, names=_tenant),
+    _form("ops/prices/first/", P.PRICE_PUBLISH, 422),
     _form("ops/tenants/<str:code>/invoice/", P.INVOICE_ISSUE, 422, names=_tenant),
     _form("ops/tenants/<str:code>/suspend/", P.TENANT_OPERATE, 422, names=_tenant),
     _form("ops/tenants/<str:code>/reactivate/", P.TENANT_OPERATE, 422, names=_tenant),
