@@ -116,8 +116,8 @@ MUTATIONS = (
     Mutation(
         "use inside a reservation costs nothing more",
         "compute/commands/usage.py",
-        '"service_class": COVERED if covered else ON_DEMAND',
-        '"service_class": ON_DEMAND',
+        '"service_class": workload.service_class',
+        '"service_class": "on_demand"',
         "tests/compute/test_workloads.py::test_usage_inside_a_reservation_is_shown_as_covered",
     ),
     Mutation(
