@@ -74,9 +74,6 @@ class Arrears:
         return self.deadlines.last_release_at
 
 
-IN_ORDER = Arrears(state=S.NORMAL)
-
-
 # Two tables of one row per tenant, of which either may have none yet.
 _BOTH = """
 SELECT s.*, coalesce(a.currency, 'CNY') AS currency, a.wallet, a.receivable, a.held,
@@ -93,13 +90,13 @@ def arrears_and_account(tenant_id: UUID, now: datetime) -> tuple[Arrears, Standi
     # The row carries an account's columns beside its own.
     account = cast("Account", row)
     money = NO_MONEY if account.wallet is None else Standing.of(account)
-    return IN_ORDER if row.pk is None else as_arrears(row, now), money
+    before = Arrears(state=S.NORMAL, currency=money.currency)
+    return (before if row.pk is None else as_arrears(row, now)), money
 
 
 def standing_of(tenant_id: UUID, now: datetime) -> Arrears:
-    """How the tenant stands; one row read. In order before its first assessment."""
-    row = standings().filter(tenant_id=tenant_id).first()
-    return IN_ORDER if row is None else as_arrears(row, now)
+    """How the tenant stands; one statement. In order before its first assessment."""
+    return arrears_and_account(tenant_id, now)[0]
 
 
 def standings() -> QuerySet[ArrearsStanding]:
