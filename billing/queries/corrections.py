@@ -18,6 +18,7 @@ from billing.models import (
     Invoice,
     TaxRate,
 )
+from billing.queries.currencies import own_currency
 from billing.queries.invoices import issued_line
 from common.errors import NotFound
 from common.paging import Page, newest_first
@@ -176,9 +177,13 @@ def dispute_queue(
 def adjustment_page(
     *, actor: Actor, cursor: str | None = None, limit: int = 50
 ) -> Page[Adjustment]:
-    """Every tenant's adjustments, newest first. Raises: PermissionRefused, InvalidInput."""
+    """Every tenant's adjustments, newest first, each with its tenant's ``currency``.
+
+    Raises: PermissionRefused, InvalidInput.
+    """
     require(actor, Permission.ADJUSTMENT_PROPOSE)
-    rows = Adjustment.objects.select_related("tenant", "invoice_line__invoice")
+    rows = Adjustment.objects.annotate(currency=own_currency())
+    rows = rows.select_related("tenant", "invoice_line__invoice")
     return newest_first(rows, cursor=cursor, limit=limit)
 
 

@@ -14,15 +14,17 @@ from django.db import transaction
 from django.test import Client
 
 from billing.arrears import ArrearsState
+from billing.commands.adjustments import propose_adjustment
+from billing.commands.wallet import set_currency
 from billing.models import Account, Invoice, Price, PriceVersion
-from billing.queries.arrears import Arrears
+from billing.queries.arrears import Arrears, standing_of
 from billing.queries.arrears_desk import Ageing, Debtor, sums_of
 from common.clock import utc_now
 from common.period import floor_hour
 from portal.exports import month_label
 from tenants.commands.keys import create_key
 from tenants.models import AuditEntry, Organisation
-from tenants.permissions import Permission
+from tenants.permissions import SYSTEM, Permission
 from tenants.scoping import operator_scope, tenant_scope
 from tests.factories import console
 from tests.factories.console import Console
@@ -98,6 +100,35 @@ def test_operators_see_such_a_tenant_in_its_currency(alice: Console) -> None:
         assert (page, "US$" in shown or "USD" in shown) == (page, True)
     in_list = re.sub("<[^>]+>", "", text(browser, "/ops/invoices/"))
     assert f"US${invoice.gross:,.2f}" in in_list
+
+
+def test_the_list_of_adjustments_says_each_in_its_tenants_currency(
+    both: tuple[Console, Console], alice: Console
+) -> None:
+    for who, net in ((both[0], "12.34"), (both[1], "56.78")):
+        with operator_scope():
+            propose_adjustment(
+                actor=SYSTEM,
+                tenant_id=who.id,
+                net=Decimal(net),
+                tax_code="it_service",
+                title_en="Goodwill",
+                title_zh="补偿",
+                reason="trouble",
+                now=utc_now(),
+            )
+    shown = re.sub("<[^>]+>", "", text(english("finance"), "/ops/adjustments/"))
+    assert "US$12.34" in shown
+    assert "¥56.78" in shown
+
+
+def test_before_its_first_assessment_a_standing_is_in_the_tenants_currency(
+    alice: Console,
+) -> None:
+    with operator_scope():
+        carol = Organisation.objects.create(code="carol", name="Carol")
+        set_currency(actor=SYSTEM, tenant_id=carol.pk, currency="EUR", now=utc_now())
+        assert standing_of(carol.pk, utc_now()).currency == "EUR"
 
 
 def test_the_files_of_a_tenant_name_its_currency(alice: Console) -> None:
