@@ -1,5 +1,7 @@
 """Tax rates and spot quotes: the tables beside the price book."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from billing.commands.spot import quote_spot
 from billing.commands.taxes import approve_tax_rate, propose_tax_rate, reject_tax_rate
-from billing.queries.desk import spot_facts
+from billing.queries.desk import PriceFact, spot_facts
 from billing.queries.prices import spot_quotes, tax_changes, tax_rates
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput, NotFound
@@ -105,16 +107,17 @@ def tax_step(request: ActorRequest, change_id: UUID, step: str) -> HttpResponse:
 @allowed(Permission.PRICE_READ)
 def spot(request: ActorRequest) -> HttpResponse:
     """Quoted spot prices, and quoting the next."""
-    found = spot_facts(utc_now())
+    now = utc_now()
+    found = spot_facts(now)
     skus = {f"{code}:{fact.sku}": f"{fact.sku} · {code}" for code, fact in found}
     if request.method != "POST":
-        return _spot_page(request, SpotForm(skus=skus))
+        return _spot_page(request, found, now, SpotForm(skus=skus))
     require(request.actor, Permission.PRICE_PUBLISH)
     form = SpotForm(request.POST, skus=skus)
 
     def shown(refusal: DomainError) -> HttpResponse:
         add_refusal(form, refusal)
-        return _spot_page(request, form, refusal)
+        return _spot_page(request, found, now, form, refusal)
 
     if not form.is_valid():
         return shown(InvalidInput())
@@ -128,7 +131,7 @@ def spot(request: ActorRequest) -> HttpResponse:
             currency=currency,
             starts_at=said["starts_at"],
             unit_price=said["unit_price"],
-            now=utc_now(),
+            now=now,
         )
         return reverse("ops:spot-list")
 
@@ -136,10 +139,12 @@ def spot(request: ActorRequest) -> HttpResponse:
 
 
 def _spot_page(
-    request: ActorRequest, form: SpotForm, refusal: DomainError | None = None
+    request: ActorRequest,
+    found: Sequence[tuple[str, PriceFact]],
+    now: datetime,
+    form: SpotForm,
+    refusal: DomainError | None = None,
 ) -> HttpResponse:
-    now = utc_now()
-    found = spot_facts(now)
     context = {
         "quotes": spot_quotes(now),
         "listed": [
