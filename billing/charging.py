@@ -21,6 +21,14 @@ class Counted:
     first_hour: datetime
     last_hour: datetime
 
+    def joined(self, other: "Counted") -> "Counted":
+        """Both as one."""
+        return Counted(
+            self.quantity + other.quantity,
+            min(self.first_hour, other.first_hour),
+            max(self.last_hour, other.last_hour),
+        )
+
 
 class PortionKey(NamedTuple):
     """A portion at one unit price: when the price of a portion changes, it is another."""
@@ -187,8 +195,11 @@ def _target(
             / price.list_terms.unit_quantity,
         )
     total -= covered
-    listed = {part.key: part for part in portions(price.listed_as, price.list_terms, total)}
-    for part in portions(price.model, price.terms, total):
+    parts = portions(price.model, price.terms, total)
+    is_agreed = (price.model, price.terms) != (price.listed_as, price.list_terms)
+    as_listed = portions(price.listed_as, price.list_terms, total) if is_agreed else parts
+    listed = {part.key: part for part in as_listed}
+    for part in parts:
         net = round_to_fen(part.net)
         target[PortionKey(part.key, part.unit_price, part.unit_quantity)] = Booked(
             quantity=part.quantity,

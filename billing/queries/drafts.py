@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -28,7 +29,8 @@ from billing.queries.contracts import NOTHING_AGREED, Agreements, agreements
 from billing.queries.credit_order import active_lots, lot_fact
 from billing.queries.credit_time import Stretch, clipped, sums
 from billing.queries.trueups import RatedTrueUp, rated_true_ups
-from billing.rating import ChargeKey, Plan, RunningKey, SeriesUse, Unpriced, plan
+from billing.rating import ChargeKey, Plan, RunningKey, Segment, SeriesUse, Unpriced, plan
+from common.period import HOUR
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,14 @@ EMPTY = Plan((), (), {})
 def draft(*, tenant_id: UUID, until: datetime) -> Draft:
     """What is used, up to the hours starting before ``until``, and stands on no invoice yet.
 
-    Six statements at most, however much was used, one more where a list has spot prices, and
-    three more each where there is a contract and where there are credits.
+    Six statements at most, however much was used, one less where no series is cut by a change of
+    price, one more where a list has spot prices, and three more each where there is a contract and
+    where there are credits.
     """
     opened = open_periods(tenant_id=tenant_id, until=until)
     periods, adjustments = opened.periods, opened.adjustments
-    uses = _uses(periods, until) if periods else ()
+    used = _used(periods, until) if periods else ()
+    uses = tuple(one.use for one in used)
     start = opened.starts_at
     agreed = agreements(tenant_id) if opened.has_terms else NOTHING_AGREED
     planned = (
@@ -79,7 +83,7 @@ def draft(*, tenant_id: UUID, until: datetime) -> Draft:
         if uses and start is not None
         else EMPTY
     )
-    counted = _counted(planned, periods, until)
+    counted = _counted(planned, used, periods, until)
     due = counted or adjustments or agreed.spends
     lots = active_lots(tenant_id) if due and opened.has_credits else ()
     packages = _packages(lots, planned, counted, periods, until)
@@ -131,11 +135,19 @@ def _untaxed(lacking: Sequence[RatedTrueUp]) -> tuple[Unpriced, ...]:
     )
 
 
-USES = """
+class Used(NamedTuple):
+    """What a series counts in all its hours that are not yet billed."""
+
+    use: SeriesUse
+    quantity: int
+
+
+USED = """
 SELECT series.id, series.meter, series.project_id, series.price_id, series.dimensions,
-    due.first_hour, due.last_hour
+    due.first_hour, due.last_hour, due.quantity
 FROM (
-    SELECT series_id, min(hour) AS first_hour, max(hour) AS last_hour
+    SELECT series_id, min(hour) AS first_hour, max(hour) AS last_hour,
+        sum(quantity)::bigint AS quantity
     FROM billing_usagebucket
     WHERE period_id = ANY(%s) AND hour < %s
     GROUP BY series_id
@@ -145,27 +157,26 @@ ORDER BY series.id
 """
 
 
-def _uses(periods: Periods, until: datetime) -> tuple[SeriesUse, ...]:
+def _used(periods: Periods, until: datetime) -> tuple[Used, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(USES, [[number for number, _ in periods], until])
+        cursor.execute(USED, [[number for number, _ in periods], until])
         rows = cursor.fetchall()
-    uses = []
-    for series_id, meter, project_id, price_id, dimensions, first_hour, last_hour in rows:
+    used = []
+    for series_id, meter, project_id, price_id, dimensions, first_hour, last_hour, quantity in rows:
         # The driver gives jsonb as text where no field of a model reads it.
         said: dict[str, str] = json.loads(dimensions)
-        uses.append(
-            SeriesUse(
-                series_id=series_id,
-                meter=meter,
-                project_id=project_id,
-                quoted_price_id=price_id,
-                dimensions=said,
-                shown=meters.shown(meter, said),
-                first_hour=first_hour,
-                last_hour=last_hour,
-            )
+        use = SeriesUse(
+            series_id=series_id,
+            meter=meter,
+            project_id=project_id,
+            quoted_price_id=price_id,
+            dimensions=said,
+            shown=meters.shown(meter, said),
+            first_hour=first_hour,
+            last_hour=last_hour,
         )
-    return tuple(uses)
+        used.append(Used(use, quantity))
+    return tuple(used)
 
 
 # Each stretch is summed by itself: joined, ten thousand buckets would be sorted to sum them.
@@ -186,22 +197,43 @@ GROUP BY segment.place ORDER BY segment.place
 """
 
 
-def _counted(planned: Plan, periods: Periods, until: datetime) -> dict[ChargeKey, Counted]:
-    keys = list(dict.fromkeys(segment.charge for segment in planned.segments))
-    if not keys:
-        return {}
+def _counted(
+    planned: Plan, used: Sequence[Used], periods: Periods, until: datetime
+) -> dict[ChargeKey, Counted]:
+    """What each charge counts; only of series that are cut are the parts asked for."""
+    known = {one.use.series_id: one for one in used}
+    parts: list[tuple[ChargeKey, Counted]] = []
+    cut: list[Segment] = []
+    for segment in planned.segments:
+        use, quantity = known[segment.series_id]
+        if (segment.start, segment.end) == (use.first_hour, use.last_hour + HOUR):
+            parts.append((segment.charge, Counted(quantity, use.first_hour, use.last_hour)))
+        else:
+            cut.append(segment)
+    if cut:
+        parts += _counted_parts(cut, periods, until)
+    counted: dict[ChargeKey, Counted] = {}
+    for key, part in parts:
+        counted[key] = part.joined(counted[key]) if key in counted else part
+    return counted
+
+
+def _counted_parts(
+    segments: Sequence[Segment], periods: Periods, until: datetime
+) -> list[tuple[ChargeKey, Counted]]:
+    keys = list(dict.fromkeys(segment.charge for segment in segments))
     places = {key: place for place, key in enumerate(keys)}
     values: dict[str, list[object] | datetime] = {
-        "series": [segment.series_id for segment in planned.segments],
-        "start": [segment.start for segment in planned.segments],
-        "end": [segment.end for segment in planned.segments],
-        "place": [places[segment.charge] for segment in planned.segments],
+        "series": [segment.series_id for segment in segments],
+        "start": [segment.start for segment in segments],
+        "end": [segment.end for segment in segments],
+        "place": [places[segment.charge] for segment in segments],
         "until": until,
         "periods": [number for number, _ in periods],
     }
     with connection.cursor() as cursor:
         cursor.execute(COUNTED, values)
-        return {keys[row[0]]: Counted(*row[1:]) for row in cursor.fetchall()}
+        return [(keys[row[0]], Counted(*row[1:])) for row in cursor.fetchall()]
 
 
 def _packages(

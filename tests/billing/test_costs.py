@@ -365,5 +365,5 @@ def test_costs_are_read_in_the_same_few_statements_however_much_was_used(
             found = month_costs(actor=SYSTEM, tenant_id=alice.pk, month=NOVEMBER, now=make.NOW)
         counts.append(len(told))
         assert found.total == draft_of(alice, make.NOW).net
-    assert counts == [7, 7]
+    assert counts == [6, 6]
     assert broken() == ()

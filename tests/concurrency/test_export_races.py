@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -31,19 +32,22 @@ NOVEMBER = focus.NOVEMBER
 Intruder = Callable[[Organisation], None]
 
 
-def batch(name: str) -> list[UsageEvent]:
+def batch(name: str, at: datetime = AT) -> list[UsageEvent]:
     """Two card-hours that were reserved, of which one was worked in, told together."""
     with operator_scope():
-        bought = focus.reserved(f"{name}-bought", AT, 7200, focus.USED_IN_PART)
-    return [bought, focus.cards(f"{name}-used", AT, 3600, focus.USED_IN_PART)]
+        bought = focus.reserved(f"{name}-bought", at, 7200, focus.USED_IN_PART)
+    return [bought, focus.cards(f"{name}-used", at, 3600, focus.USED_IN_PART)]
 
 
 def prepared(code: str) -> Organisation:
-    """A tenant with an invoice, and with use that is on none yet."""
+    """A tenant with an invoice, and with use that is on none yet: some of it late, some not.
+
+    Its series are cut where lateness ends, so that their parts are counted after their hours.
+    """
     tenant = make.make_tenant(code)
     ingest(tenant, *batch("billed"))
     issue(tenant, until=make.NOW)
-    ingest(tenant, *batch("open"))
+    ingest(tenant, *batch("late"), *batch("open", make.NOW), now=make.NOW + make.HOUR)
     return tenant
 
 
@@ -153,7 +157,7 @@ def test_while_use_comes_in_and_invoices_are_issued_every_file_is_of_one_moment(
     # Exports were read and invoices issued, and not only refused.
     assert all(results[4:])
     assert is_of_one_moment(alice, rows := exported(alice))
-    assert hours(rows)["Bought"] == 2 * (2 + 4 * 6)
+    assert hours(rows)["Bought"] == 2 * (3 + 4 * 6)
     assert broken() == ()
 
 

@@ -100,6 +100,14 @@ MUTATIONS = (
         "::test_what_a_month_was_trued_up_counts_towards_the_whole_term",
     ),
     Mutation(
+        "of a series that is cut, each part counts its own hours",
+        "billing/queries/drafts.py",
+        "(segment.start, segment.end) == (use.first_hour, use.last_hour + HOUR)",
+        "segment.start == use.first_hour",
+        "tests/billing/test_invoices.py"
+        "::test_a_price_change_splits_the_line_by_the_time_of_the_event",
+    ),
+    Mutation(
         "an event is known by its source and its id",
         "billing/commands/usage.py",
         'identity.update(f"{event.source}\\0{event.id}".encode())',
