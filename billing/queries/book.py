@@ -1,16 +1,33 @@
 """The price book and the tax table, as rating looks things up in them."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db import connection
 
-from billing.models import Price, PriceVersion, SpotPrice, TaxRate, VersionState
+from billing.models import SpotPrice
 from billing.pricing.agreed import AgreedTerm
-from billing.pricing.stored import terms_of
+from billing.pricing.stored import tiers_of
+from billing.pricing.terms import Terms
 from billing.rating import PriceBookFacts, PriceFact, SeriesUse, SpotFact, TaxFact, VersionFact
+
+# Lists that were replaced before the first hour can price nothing here.
+PRICES = """
+SELECT version.effective_at, price.id, price.meter, price.match, price.sku, price.title_en,
+    price.title_zh, price.model, price.unit_price, price.unit_quantity, price.tiers, price.tax_code
+FROM billing_price price JOIN billing_priceversion version ON version.id = price.version_id
+WHERE version.currency = %(currency)s AND (
+    price.id = ANY(%(quoted)s)
+    OR version.state = 'published' AND version.effective_at >= (
+        SELECT coalesce(max(earlier.effective_at), %(first)s) FROM billing_priceversion earlier
+        WHERE earlier.state = 'published' AND earlier.currency = %(currency)s
+            AND earlier.effective_at <= %(first)s
+    )
+)
+"""
 
 
 def book_facts(
@@ -25,17 +42,11 @@ def book_facts(
     rows = tuple(uses)
     quoted = {use.quoted_price_id for use in rows if use.quoted_price_id is not None}
     first = min(use.first_hour for use in rows)
-    published = PriceVersion.objects.filter(state=VersionState.PUBLISHED, currency=currency)
-    # Lists that were replaced before the first hour can price nothing here.
-    in_force = published.filter(effective_at__lte=first).order_by("-effective_at")[:1]
-    since = Coalesce(Subquery(in_force.values("effective_at")), Value(first))
-    relevant = published.filter(effective_at__gte=since)
-    wanted = Price.objects.filter(
-        Q(version__in=relevant) | Q(pk__in=quoted), version__currency=currency
-    )
     prices: dict[datetime, list[PriceFact]] = {}
-    for price in wanted.select_related("version"):
-        prices.setdefault(price.version.effective_at, []).append(_fact(price))
+    with connection.cursor() as cursor:
+        cursor.execute(PRICES, {"currency": currency, "quoted": list(quoted), "first": first})
+        for effective_at, *columns in cursor.fetchall():
+            prices.setdefault(effective_at, []).append(_fact(*columns))
     # A quoted price may be of an older list, which itself prices nothing any more.
     oldest = max((at for at in prices if at <= first), default=first)
     versions = tuple(VersionFact(at, tuple(prices[at])) for at in sorted(prices) if at >= oldest)
@@ -51,12 +62,14 @@ def book_facts(
     )
 
 
+TAXES = "SELECT tax_code, rate, lower(during), upper(during) FROM billing_taxrate"
+
+
 def tax_facts() -> tuple[TaxFact, ...]:
     """The whole tax table; one statement."""
-    return tuple(
-        TaxFact(tax.tax_code, tax.rate, tax.during.lower, tax.during.upper)
-        for tax in TaxRate.objects.all()
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(TAXES)
+        return tuple(TaxFact(*row) for row in cursor.fetchall())
 
 
 def _spot_facts(skus: set[str], currency: str, first: datetime) -> tuple[SpotFact, ...]:
@@ -72,17 +85,20 @@ def _spot_facts(skus: set[str], currency: str, first: datetime) -> tuple[SpotFac
     return tuple(kept)
 
 
-def _fact(price: Price) -> PriceFact:
-    terms = terms_of(price)
+def _fact(*columns: Any) -> PriceFact:
+    """One row of a list, as the statement says its columns."""
+    price_id, meter, match, sku, title_en, title_zh, model, amount, unit, tiers, tax_code = columns
+    # The driver gives jsonb as text where no field of a model reads it.
+    terms = Terms(amount, unit, tiers_of(json.loads(tiers)))
     return PriceFact(
-        id=price.pk,
-        meter=price.meter,
-        match=price.match,
-        sku=price.sku,
-        title_en=price.title_en,
-        title_zh=price.title_zh,
-        model=price.model,
+        id=price_id,
+        meter=meter,
+        match=json.loads(match),
+        sku=sku,
+        title_en=title_en,
+        title_zh=title_zh,
+        model=model,
         terms=terms,
-        tax_code=price.tax_code,
+        tax_code=tax_code,
         list_terms=terms,
     )
