@@ -68,18 +68,15 @@ def book(
 
 
 def _accounts(tenant_id: UUID, sides: tuple[LedgerKind, ...]) -> dict[str, LedgerAccount]:
-    # All of a tenant's are in one currency: the database refuses another.
-    wanted = LedgerAccount.objects.filter(tenant_id=tenant_id, kind__in=sides)
-    found = {account.kind: account for account in wanted}
-    if len(found) < len(sides):
+    rows = LedgerAccount.objects.filter(tenant_id=tenant_id, kind__in=sides)
+    found = {account.kind: account for account in rows}
+    lacking = [side for side in sides if side not in found]
+    if lacking:
+        # All of a tenant's are in one currency: the database refuses another. Nobody else makes
+        # them meanwhile: the caller holds the account lock.
         currency = currency_of(tenant_id)
-        LedgerAccount.objects.bulk_create(
-            (
-                LedgerAccount(tenant_id=tenant_id, kind=side, currency=currency)
-                for side in sides
-                if side not in found
-            ),
-            ignore_conflicts=True,
+        made = LedgerAccount.objects.bulk_create(
+            LedgerAccount(tenant_id=tenant_id, kind=side, currency=currency) for side in lacking
         )
-        found = {account.kind: account for account in wanted.all()}
+        found.update((account.kind, account) for account in made)
     return found
