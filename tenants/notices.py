@@ -1,5 +1,6 @@
 """What tenants are told. An app declares its kinds of notice and posts them where they happen."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,11 +8,11 @@ from types import MappingProxyType
 from typing import TypeAlias
 from uuid import UUID
 
+from django.db import connection
 from django.utils.functional import Promise
 
 from common.ids import uuid7
 from common.nudge import after_commit
-from tenants.models import Notice
 
 # A notice holds no binary fractions: money and quantities are written as strings.
 JSON: TypeAlias = None | bool | int | str | Sequence["JSON"] | Mapping[str, "JSON"]
@@ -64,6 +65,13 @@ def body_of(kind: str, detail: Mapping[str, JSON]) -> str:
     return "" if known is None else str(known.body) % detail
 
 
+# Beside a session that posts the same, one of both writes nothing, and its count says so.
+POST = """
+INSERT INTO tenants_notice (id, tenant_id, kind, key, detail, roles, at)
+VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
 def post(
     *,
     tenant_id: UUID,
@@ -84,17 +92,12 @@ def post(
     # Said once for nothing, so that a missing placeholder fails here and not in a worker.
     for sentence in (known.title, known.body):
         _ = str(sentence) % detail
-    notice = Notice(
-        pk=uuid7(),
-        tenant_id=tenant_id,
-        kind=kind,
-        key=key,
-        detail=dict(detail),
-        roles=sorted(roles),
-        at=now,
-    )
-    Notice.objects.bulk_create([notice], ignore_conflicts=True)
-    if not Notice.objects.filter(pk=notice.pk).exists():
-        return False
-    after_commit("tenants.spread_notice", notice_id=notice.pk)
-    return True
+    notice_id = uuid7()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            POST, [notice_id, tenant_id, kind, key, json.dumps(detail), sorted(roles), now]
+        )
+        is_new = bool(cursor.rowcount)
+    if is_new:
+        after_commit("tenants.spread_notice", notice_id=notice_id)
+    return is_new

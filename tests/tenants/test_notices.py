@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants import notices
 from tenants.models import Notice
 from tenants.notices import Kind, UndeclaredKind
-from tenants.scoping import ScopeMissing, operator_scope, tenant_scope
+from tenants.scoping import operator_scope, tenant_scope
 from tests.tenants.conftest import Cast
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -72,8 +72,13 @@ def test_an_undeclared_kind_and_a_missing_placeholder_are_refused(cast: Cast) ->
 
 
 def test_outside_a_scope_nothing_is_posted(cast: Cast) -> None:
-    with pytest.raises(ScopeMissing):
+    with (
+        pytest.raises(DatabaseError, match="row-level security"),
+        transaction.atomic(),
+    ):
         _post(cast)
+    with operator_scope():
+        assert Notice.objects.count() == 0
 
 
 def test_two_kinds_under_one_code_are_a_programming_error() -> None:
