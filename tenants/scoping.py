@@ -60,6 +60,7 @@ def operator_scope() -> Iterator[None]:
 @contextmanager
 def _entered(scope: Scope) -> Iterator[None]:
     previous = _scope.get()
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic():
         _tell_database(scope)
         token = _scope.set(scope)
@@ -67,9 +68,9 @@ def _entered(scope: Scope) -> Iterator[None]:
             yield
         finally:
             _scope.reset(token)
-        # Reached only without an exception: a rollback restores the settings by itself, while a
-        # released savepoint would carry them into the surrounding transaction.
-        if not connection.needs_rollback:
+        # Reached only without an exception: the end of a transaction restores the settings by
+        # itself, while a released savepoint would carry them into the surrounding one.
+        if not is_outermost and not connection.needs_rollback:
             _tell_database(previous)
 
 
