@@ -312,7 +312,10 @@ def datum(content: SafeString, label: Text) -> SafeString:
 def progress(
     value: int, maximum: int, label: Text, tone: str = "", shown: Text = ""
 ) -> dict[str, object]:
-    """How much of a whole is taken; ``shown`` replaces the percentage in words."""
+    """How much of a whole is taken; ``shown`` replaces the percentage in words.
+
+    Without a ``tone`` a full whole is bad, as of a pool's cards; where it is the aim, say "ok".
+    """
     percent = round(100 * value / maximum) if maximum else 0
     return {
         "value": min(value, maximum),
