@@ -45,17 +45,7 @@ def declare() -> None:
                 line_dimensions=("model",),
             )
         )
-        services.declare(
-            FocusMeter(
-                meter=code,
-                service="Model calls",
-                category="AI and Machine Learning",
-                subcategory="Generative AI",
-                sku_meter=SKU_METERS[code],
-                unit="Tokens",
-                base_unit="Tokens",
-            )
-        )
+        _declare_for_focus(code, SKU_METERS[code], "Tokens")
     for code, base_unit, title, unit, divisor, aggregation in (
         (IMAGES, "image", _("Images"), _("image"), 1, Aggregation.SUM),
         (AUDIO_SECONDS, "second", _("Audio"), _("hour of audio"), 3600, Aggregation.SUM),
@@ -73,3 +63,24 @@ def declare() -> None:
                 aggregation=aggregation,
             )
         )
+    _declare_for_focus(IMAGES, "Images", "Images")
+    _declare_for_focus(AUDIO_SECONDS, "Hours of audio", "Hours", "Seconds", divisor=3600)
+    _declare_for_focus(REQUESTS, "Requests", "Requests")
+
+
+def _declare_for_focus(
+    code: str, sku_meter: str, unit: str, base_unit: str = "", divisor: int = 1
+) -> None:
+    """How the meter of a model call is written in cost exports."""
+    services.declare(
+        FocusMeter(
+            meter=code,
+            service="Model calls",
+            category="AI and Machine Learning",
+            subcategory="Generative AI",
+            sku_meter=sku_meter,
+            unit=unit,
+            base_unit=base_unit or unit,
+            divisor=divisor,
+        )
+    )

@@ -25,6 +25,7 @@ MILLISECONDS_PER_HOUR = 1000 * SECONDS_PER_HOUR
 HOURS_PER_STORAGE_MONTH = 730
 MIB_SECONDS_PER_GIB_MONTH = 1024 * HOURS_PER_STORAGE_MONTH * SECONDS_PER_HOUR
 STORAGE_HOLDS_FOR = timedelta(hours=2)
+CARDS = "Accelerator cards"
 
 
 def declare() -> None:
@@ -79,7 +80,7 @@ def declare() -> None:
 
 
 def _declare_for_focus() -> None:
-    """How the two meters are written in cost exports: a reservation is bought, then used up."""
+    """How the meters are written in cost exports: a reservation is bought, then used up."""
     for code, sku_meter, role in (
         (CARD_SECONDS, "Card hours", Role.DRAWS),
         (RESERVED_CARD_SECONDS, "Reserved card hours", Role.BUYS),
@@ -87,7 +88,7 @@ def _declare_for_focus() -> None:
         services.declare(
             FocusMeter(
                 meter=code,
-                service="Accelerator cards",
+                service=CARDS,
                 category="Compute",
                 subcategory="Other (Compute)",
                 sku_meter=sku_meter,
@@ -99,3 +100,27 @@ def _declare_for_focus() -> None:
                 sku_details=(("GpuCount", 1),),
             )
         )
+    services.declare(
+        FocusMeter(
+            meter=SHARED_CARD_MILLISECONDS,
+            service=CARDS,
+            category="Compute",
+            subcategory="Other (Compute)",
+            sku_meter="Hours of shares of a card",
+            unit="Hours",
+            base_unit="Milliseconds",
+            divisor=MILLISECONDS_PER_HOUR,
+        )
+    )
+    services.declare(
+        FocusMeter(
+            meter=STORAGE,
+            service="Storage",
+            category="Storage",
+            subcategory="Other (Storage)",
+            sku_meter="GiB-months",
+            unit="GiB-Months",
+            base_unit="MiB-Seconds",
+            divisor=MIB_SECONDS_PER_GIB_MONTH,
+        )
+    )

@@ -13,8 +13,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing import meters
 from billing.adapters.focus_csv import write_csv
 from billing.adapters.parquet import csv_to_parquet, parquet_to_csv
+from billing.focus import services
 from billing.focus.columns import GIVEN, Dataset, Version, columns
 from billing.focus.conformance import Report, check
 from billing.focus.facts import Row
@@ -149,6 +151,53 @@ def test_a_row_says_prices_and_quantities_that_multiply_to_its_costs(
         "AI and Machine Learning",
         "Generative AI",
     )
+
+
+@pytest.mark.parametrize(
+    ("meter", "quantity", "priced", "consumed"),
+    [
+        ("images", 3, (Decimal(3), "Images"), (Decimal(3), "Images")),
+        ("audio_seconds", 5400, (Decimal("1.5"), "Hours"), (Decimal("1.5"), "Hours")),
+        ("requests", 1, (Decimal("0.001"), "1000 Requests"), (Decimal(1), "Requests")),
+    ],
+)
+def test_calls_that_make_no_tokens_are_model_calls_in_their_own_units(
+    alice: Organisation,
+    meter: str,
+    quantity: int,
+    priced: tuple[Decimal, str],
+    consumed: tuple[Decimal, str],
+) -> None:
+    focus.default_prices()
+    ingest(alice, focus.called("one", f"appliances.{meter}", make.NOW - make.HOUR, quantity))
+    rows = read(alice)
+    assert judged(rows, {}).findings == []
+    (row,) = [row for row in rows if row["ChargeCategory"] == "Usage"]
+    assert (row["PricingQuantity"], row["PricingUnit"]) == priced
+    assert (row["ConsumedQuantity"], row["ConsumedUnit"]) == consumed
+    assert (row["ServiceCategory"], row["ServiceName"]) == (
+        "AI and Machine Learning",
+        "Model calls",
+    )
+
+
+def test_every_meter_of_the_product_says_what_it_is_in_an_export() -> None:
+    ours = [code for code in meters.declared() if code.startswith(("compute.", "appliances."))]
+    categories = {code: services.of(code).category for code in ours}
+    assert categories == {
+        "appliances.audio_seconds": "AI and Machine Learning",
+        "appliances.images": "AI and Machine Learning",
+        "appliances.requests": "AI and Machine Learning",
+        "appliances.tokens_cached": "AI and Machine Learning",
+        "appliances.tokens_in": "AI and Machine Learning",
+        "appliances.tokens_out": "AI and Machine Learning",
+        "compute.card_seconds": "Compute",
+        "compute.reserved_card_seconds": "Compute",
+        "compute.shared_card_milliseconds": "Compute",
+        "compute.storage": "Storage",
+    }
+    assert services.of("compute.storage").pricing_unit(2_691_072_000) == "GiB-Months"
+    assert services.of("compute.shared_card_milliseconds").pricing_unit(3_600_000) == "Hours"
 
 
 def test_invoice_details_have_one_row_a_line_and_a_tax_rate(

@@ -68,8 +68,15 @@ def reserved(
 
 
 def tokens(name: str, at: datetime, number: int, project: UUID | None = None) -> UsageEvent:
+    return called(name, "appliances.tokens_in", at, number, project)
+
+
+def called(
+    name: str, meter: str, at: datetime, quantity: int, project: UUID | None = None
+) -> UsageEvent:
+    """What a call of a model used."""
     said = {"model": "qwen", "deployment": "d1", "key": "k1"}
-    return _event(name, "appliances.tokens_in", at, number, said, project)
+    return _event(name, meter, at, quantity, said, project)
 
 
 def before_the_cut(tenant: Organisation, project: UUID) -> None:
