@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import F
@@ -187,9 +188,17 @@ def adjustment_page(
     return newest_first(rows, cursor=cursor, limit=limit)
 
 
-def tax_codes() -> tuple[tuple[str, str, str], ...]:
-    """The tax codes with their names in English and Chinese."""
+class TaxCode(NamedTuple):
+    """A tax code and what it is called."""
+
+    code: str
+    title_en: str
+    title_zh: str
+
+
+def tax_codes() -> tuple[TaxCode, ...]:
+    """The tax codes, each as its latest rate calls it."""
     rows = TaxRate.objects.order_by("tax_code", F("during")).values_list(
         "tax_code", "title_en", "title_zh"
     )
-    return tuple({code: (code, en, zh) for code, en, zh in rows}.values())
+    return tuple({code: TaxCode(code, en, zh) for code, en, zh in rows}.values())

@@ -31,6 +31,7 @@ from portal.console.operator_forms import allowed, answer
 from portal.console.operator_invoices import invoice_page_of
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb, Tab
+from portal.templatetags.ui_names import named
 from tenants.permissions import Permission
 from tenants.queries.desk import tenant_of_code
 
@@ -243,7 +244,7 @@ def adjustment_decide(request: ActorRequest, adjustment_id: UUID, step: str) -> 
 def _form(request: ActorRequest | None = None) -> AdjustmentForm:
     form = AdjustmentForm(request.POST if request is not None else None)
     form.fields["tax_code"].choices = [  # type: ignore[attr-defined]  # a choice field
-        (code, f"{code} · {title_zh}") for code, _title_en, title_zh in tax_codes()
+        (one.code, f"{one.code} · {named(one, 'title')}") for one in tax_codes()
     ]
     return form
 

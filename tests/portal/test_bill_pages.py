@@ -187,6 +187,18 @@ def test_a_large_adjustment_waits_for_somebody_else(alice: Organisation) -> None
     assert "Goodwill" in one.get("/ops/adjustments/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [("en", "it_service · IT services"), ("zh-hans", "it_service · 信息技术服务")],
+)
+def test_a_tax_code_is_chosen_by_its_name_in_the_readers_language(
+    alice: Organisation, language: str, shown: str
+) -> None:
+    desk = signed_in("finance")
+    page = desk.get("/ops/adjustments/", headers={"Accept-Language": language})
+    assert shown in page.content.decode()
+
+
 def test_a_run_is_watched_and_agreed_to(alice: Organisation, settings: Settings) -> None:
     settings.INVOICE_RUN_AUTOMATIC = False
     ingest(alice, make.tokens("t1", 1_000_000))
