@@ -1,5 +1,6 @@
 """What compute measures, declared to billing."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +26,6 @@ MILLISECONDS_PER_HOUR = 1000 * SECONDS_PER_HOUR
 HOURS_PER_STORAGE_MONTH = 730
 MIB_SECONDS_PER_GIB_MONTH = 1024 * HOURS_PER_STORAGE_MONTH * SECONDS_PER_HOUR
 STORAGE_HOLDS_FOR = timedelta(hours=2)
-CARDS = "Accelerator cards"
 
 
 def declare() -> None:
@@ -81,46 +81,38 @@ def declare() -> None:
 
 def _declare_for_focus() -> None:
     """How the meters are written in cost exports: a reservation is bought, then used up."""
-    for code, sku_meter, role in (
-        (CARD_SECONDS, "Card hours", Role.DRAWS),
-        (RESERVED_CARD_SECONDS, "Reserved card hours", Role.BUYS),
-    ):
-        services.declare(
-            FocusMeter(
-                meter=code,
-                service=CARDS,
-                category="Compute",
-                subcategory="Other (Compute)",
-                sku_meter=sku_meter,
-                unit="Hours",
-                base_unit="Seconds",
-                divisor=SECONDS_PER_HOUR,
-                role=role,
-                commitment_dimension="reservation",
-                sku_details=(("GpuCount", 1),),
-            )
-        )
-    services.declare(
-        FocusMeter(
-            meter=SHARED_CARD_MILLISECONDS,
-            service=CARDS,
-            category="Compute",
-            subcategory="Other (Compute)",
-            sku_meter="Hours of shares of a card",
-            unit="Hours",
-            base_unit="Milliseconds",
-            divisor=MILLISECONDS_PER_HOUR,
-        )
+    shares = FocusMeter(
+        meter=SHARED_CARD_MILLISECONDS,
+        service="Accelerator cards",
+        category="Compute",
+        subcategory="Other (Compute)",
+        sku_meter="Hours of shares of a card",
+        unit="Hours",
+        base_unit="Milliseconds",
+        divisor=MILLISECONDS_PER_HOUR,
     )
-    services.declare(
-        FocusMeter(
-            meter=STORAGE,
-            service="Storage",
-            category="Storage",
-            subcategory="Other (Storage)",
-            sku_meter="GiB-months",
-            unit="GiB-Months",
-            base_unit="MiB-Seconds",
-            divisor=MIB_SECONDS_PER_GIB_MONTH,
-        )
+    cards = replace(
+        shares,
+        meter=CARD_SECONDS,
+        sku_meter="Card hours",
+        base_unit="Seconds",
+        divisor=SECONDS_PER_HOUR,
+        role=Role.DRAWS,
+        commitment_dimension="reservation",
+        sku_details=(("GpuCount", 1),),
     )
+    reserved = replace(
+        cards, meter=RESERVED_CARD_SECONDS, sku_meter="Reserved card hours", role=Role.BUYS
+    )
+    storage = FocusMeter(
+        meter=STORAGE,
+        service="Storage",
+        category="Storage",
+        subcategory="Other (Storage)",
+        sku_meter="GiB-months",
+        unit="GiB-Months",
+        base_unit="MiB-Seconds",
+        divisor=MIB_SECONDS_PER_GIB_MONTH,
+    )
+    for one in (cards, reserved, shares, storage):
+        services.declare(one)
