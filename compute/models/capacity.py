@@ -66,6 +66,15 @@ class Profile(models.Model):
         Claim, on_delete=models.PROTECT, related_name="backed_profile", null=True
     )
 
+    class Meta:
+        constraints = [
+            # Only then does the reference to the claim carry a tenant that PostgreSQL compares.
+            models.CheckConstraint(
+                condition=models.Q(backing=None) | models.Q(tenant__isnull=False),
+                name="compute_profile_backed_is_owned",
+            )
+        ]
+
 
 class CapacityChange(models.Model):
     """From ``at`` on the profile has ``cards`` cards, until the next change. Append-only."""

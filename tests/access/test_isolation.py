@@ -92,13 +92,23 @@ def world_of_keys(code: str) -> World:
 
 
 @pytest.mark.django_db
-def test_a_calendar_backed_by_another_tenants_claim_is_heard() -> None:
-    """Nothing in the database forbids it: a calendar may belong to nobody, so no key says whose."""
+@pytest.mark.parametrize(
+    ("owned", "refusal"),
+    [
+        (True, "compute_profile_backing_id_tenant_fk"),
+        # A calendar may belong to nobody; one with a claim behind it may not.
+        (False, "compute_profile_backed_is_owned"),
+    ],
+)
+def test_a_calendar_backed_by_another_tenants_claim_is_refused(owned: bool, refusal: str) -> None:
     alice, bob = full_world("alice"), full_world("bob")
-    with taken_back(), operator_scope():
+    tenant = alice.organisation if owned else None
+    with operator_scope():
         claim = Claim.objects.get(tenant=bob.organisation, backed_profile__isnull=True)
-        Profile.objects.create(tenant=alice.organisation, backing=claim)
-        assert breaches() == (Breach(ROWS_RULE, (f"compute_profile.backing_id {claim.pk}",)),)
+        before = Profile.objects.count()
+        with pytest.raises(IntegrityError, match=refusal), transaction.atomic():
+            Profile.objects.create(tenant=tenant, backing=claim)
+        assert Profile.objects.count() == before
     assert breaches() == ()
 
 

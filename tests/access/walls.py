@@ -16,7 +16,6 @@ OPEN_BY_DESIGN = {
     "compute_claim.profile_id": "pools' profiles belong to no tenant; the claim's trigger refuses "
     "the profile of another one",
     "compute_reservation.profile_id": "paired with the reservation's own claim instead",
-    "compute_profile.backing_id": "a profile's own claim; set once by the command that made both",
     "billing_usageevent.period_id": "like its series: the period is that of the bucket, which "
     "the same statement writes and the database checks",
     "billing_usageevent.series_id": "partitions of millions of rows carry no references; the "
