@@ -88,12 +88,12 @@ def _covered() -> list[SeedPrice]:
             unit_quantity=unit_quantity,
         )
         for meter, sku, title_en, title_zh, unit_quantity in (
-            (CARDS, "card.covered", "Cards inside a reservation", "预留内用卡", SECONDS_PER_HOUR),
+            (CARDS, "card.covered", "Cards inside a reservation", "预约内用卡", SECONDS_PER_HOUR),
             (
                 SHARES,
                 "share.covered",
                 "Shares of cards inside a reservation",
-                "预留内共享卡",
+                "预约内共享卡",
                 MILLISECONDS_PER_HOUR,
             ),
         )
@@ -107,7 +107,7 @@ def _card_prices(document: dict[str, Any]) -> list[SeedPrice]:
         for row in document["service_classes"]
     ]
     share = str(document["committed_share"])
-    classes.append((RESERVED, "committed", share, "reserved", "预留"))
+    classes.append((RESERVED, "committed", share, "reserved", "预约"))
     classes.append((SHARES, "on_demand", "1", "shared", "共享"))
     prices = []
     for row in document["card_hours"]:
