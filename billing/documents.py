@@ -14,6 +14,9 @@ SIX_PLACES = Decimal("0.000001")
 # Invoices of this version and later say on paper what credits paid and when they are due; what was
 # issued before is printed as it always was.
 SHOWS_CREDITS_FROM = 3
+# From this version on a class of service stands there in words and not as its code.
+NAMES_CLASSES_FROM = 4
+NEWEST_FORM = NAMES_CLASSES_FROM
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class LineDetail:
     """One line of an invoice or a draft.
 
     Units: ``quantity`` in base units; ``amount`` and ``price_per_unit`` in ``display_unit`` and
-    for reading only, ``net`` was never computed from them. ``id`` is None in a draft.
+    for reading only, ``net`` was never computed from them. ``id`` is None in a draft. ``form`` is
+    the version of its invoice, the newest for what stands on none.
     """
 
     id: UUID | None
@@ -81,6 +85,11 @@ class LineDetail:
     # What vouchers and promotional credit pay of it; what packages cover is a line of its own.
     credits: Decimal = Decimal(0)
     credit_parts: tuple[CreditPart, ...] = ()
+    form: int = NEWEST_FORM
+
+    @property
+    def names_classes(self) -> bool:
+        return self.form >= NAMES_CLASSES_FROM
 
     @property
     def payable(self) -> Decimal:

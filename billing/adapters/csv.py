@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.functional import Promise
 
-from billing.adapters.wording import unit, word
+from billing.adapters.wording import properties, unit, word
 from billing.documents import CreditPart, DraftDetail, InvoiceDetail, LineDetail
 
 COLUMNS = (
@@ -136,7 +136,7 @@ def _csv(
     writer = csv.writer(out)
     writer.writerow([word(column, language) for column in table.columns])
     for line in lines:
-        described = " · ".join((line.title(language), *(value for _, value in line.dimensions)))
+        described = " · ".join((line.title(language), *properties(line, language)))
         cells = (
             table.number,
             str(line.position),

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typst
 from fontTools.ttLib import TTFont
 
-from billing.adapters.wording import unit, word, words
+from billing.adapters.wording import properties, unit, word, words
 from billing.documents import CreditPart, InvoiceDetail, LineDetail
 
 HERE = Path(__file__).parent
@@ -121,8 +121,7 @@ def _done(part: CreditPart, language: str) -> str:
 
 
 def _line(line: LineDetail, language: str, *, shows_credits: bool) -> dict[str, object]:
-    properties = " · ".join(value for _, value in line.dimensions if value)
-    notes = [properties]
+    notes = [" · ".join(filter(None, properties(line, language)))]
     if line.project_name:
         notes.append(f"{word('project', language)}: {line.project_name}")
     if line.is_late:

@@ -9,7 +9,7 @@ import typst
 
 from billing.adapters.csv import csv_file
 from billing.adapters.pdf import FONTS, ZONE, printable
-from billing.adapters.wording import movement, word, words
+from billing.adapters.wording import movement, properties, word, words
 from billing.queries.account_statement import AccountStatement, StatementEntry
 from billing.queries.corrections import NoteDetail, NoteLine
 
@@ -108,7 +108,7 @@ def _buyer(note: NoteDetail, language: str) -> tuple[tuple[str, str], ...]:
 
 def _note_row(line: NoteLine, language: str) -> tuple[Cell, ...]:
     title = line.of.title(language)
-    shown = [printable(value) for _, value in line.of.dimensions if value]
+    shown = [printable(value) for value in properties(line.of, language) if value]
     return (
         (str(line.position),),
         (printable(title), *shown),

@@ -9,6 +9,8 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import override
 
+from billing.documents import LineDetail
+
 ENGLISH: Final = "en"
 CHINESE: Final = "zh-hans"
 
@@ -104,6 +106,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "credited_so_far": ("Credited", "已冲减"),
     "correction": ("Correction of an earlier period", "前期更正"),
 }
+# Classes of service are codes in the rows. Never set in bold: that font has few characters.
+_CLASSES: Final[dict[str, tuple[str, str]]] = {
+    "on_demand": ("On demand", "按需"),
+    "covered": ("Inside a reservation", "预约内"),
+    "committed": ("Reserved", "预约"),
+    "shared": ("Shared, may be preempted", "共享，可被抢占"),
+    "urgent": ("Urgent, goes first", "紧急，优先"),
+    "spot": ("Spot", "现货"),
+}
 # Display units of meters are declared once, in English, by the app that measures.
 _UNITS: Final[dict[str, str]] = {
     "card-hour": "卡时",
@@ -132,6 +143,19 @@ def movement(kind: str, language: str) -> str:
     """What a movement of the ledger is called on a statement; one without a name by its code."""
     name = f"kind_{kind}"
     return word(name, language) if name in _WORDS else kind.replace("_", " ")
+
+
+def properties(line: LineDetail, language: str) -> tuple[str, ...]:
+    """What a line's dimensions say, in the meter's order; a class of service in words."""
+    return tuple(
+        _class(value, language) if name == "service_class" and line.names_classes else value
+        for name, value in line.dimensions
+    )
+
+
+def _class(code: str, language: str) -> str:
+    english, chinese = _CLASSES.get(code, (code, code))
+    return chinese if language.startswith("zh") else english
 
 
 def words(language: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing.charging import RatedLine
+from billing.documents import NEWEST_FORM
 from billing.models import Charge, ChargeSegment, Invoice, InvoiceLine, LineKind
 from billing.queries.adjusting import AdjustmentFact
 from billing.queries.drafts import Draft
@@ -159,8 +160,9 @@ HASHED_FIELDS = (
     "seller_credit_code",
     "issued_at",
 )
-# Version 3 says when the invoice is due, and its documents show the credits that paid for it.
-HASH_VERSION = 3
+# Version 3 says when the invoice is due, and its documents show the credits that paid for it; with
+# version 4 documents say a class of service in words.
+HASH_VERSION = NEWEST_FORM
 _LINE_FIELDS_V1 = (
     "position",
     "meter",
@@ -185,6 +187,7 @@ HASHED_LINE_FIELDS = {
     1: _LINE_FIELDS_V1,
     2: _LINE_FIELDS_V2,
     3: _LINE_FIELDS_V2,
+    4: _LINE_FIELDS_V2,
 }
 
 

@@ -120,15 +120,17 @@ def note_detail(*, actor: Actor, tenant_id: UUID, note_id: UUID) -> NoteDetail:
         to_wallet=note.to_wallet,
         to_credits=note.to_credits,
         content_hash=note.content_hash,
-        lines=tuple(_note_line(line, line.pk in again) for line in lines),
+        lines=tuple(
+            _note_line(line, note.invoice.hash_version, line.pk in again) for line in lines
+        ),
     )
 
 
-def _note_line(line: CreditNoteLine, rebilled: bool) -> NoteLine:  # noqa: FBT001 - a fact
+def _note_line(line: CreditNoteLine, form: int, rebilled: bool) -> NoteLine:  # noqa: FBT001 - a fact
     return NoteLine(
         id=line.pk,
         position=line.position,
-        of=issued_line(line.invoice_line),
+        of=issued_line(line.invoice_line, form),
         net=line.net,
         tax=line.tax,
         gross=line.gross,

@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 
 from billing import meters
 from billing.charging import RatedLine
-from billing.documents import CreditPart, DraftDetail, InvoiceDetail, LineDetail
+from billing.documents import NEWEST_FORM, CreditPart, DraftDetail, InvoiceDetail, LineDetail
 from billing.models import Invoice, InvoiceLine, LineKind
 from billing.queries.adjusting import AdjustmentFact
 from billing.queries.credit_draft import draft_payments
@@ -117,7 +117,8 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         content_hash=row.content_hash,
         previous_hash=row.previous_hash,
         lines=tuple(
-            issued_line(line, used.get(line.pk, ())) for line in row.lines.order_by("position")
+            issued_line(line, row.hash_version, used.get(line.pk, ()))
+            for line in row.lines.order_by("position")
         ),
     )
 
@@ -128,8 +129,8 @@ def _display(meter: str) -> tuple[str | Promise, int]:
     return ("", 1) if known is None else (known.display_unit, known.display_divisor)
 
 
-def issued_line(line: InvoiceLine, used: tuple[CreditPart, ...] = ()) -> LineDetail:
-    """One issued line as a reader sees it, with the credits that paid for it."""
+def issued_line(line: InvoiceLine, form: int, used: tuple[CreditPart, ...] = ()) -> LineDetail:
+    """One line as a reader sees it, with the credits that paid for it; ``form`` its invoice's."""
     unit, divisor = _display(line.meter)
     # jsonb keeps no order: an issued line shows its dimensions in the meter's.
     return LineDetail(
@@ -161,6 +162,7 @@ def issued_line(line: InvoiceLine, used: tuple[CreditPart, ...] = ()) -> LineDet
         gross=line.gross,
         credits=sum((part.amount for part in used if not part.is_package), NOTHING),
         credit_parts=used,
+        form=form,
     )
 
 
@@ -282,7 +284,7 @@ def _draft_line(
 
 
 def _draft_true_up(position: int, rated: RatedTrueUp, used: tuple[CreditPart, ...]) -> LineDetail:
-    return replace(issued_line(true_up_line(rated), used), id=None, position=position)
+    return replace(issued_line(true_up_line(rated), NEWEST_FORM, used), id=None, position=position)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fontTools.ttLib import TTFont
 
 from billing.adapters.csv import escaped, invoice_csv
 from billing.adapters.pdf import FONTS, GETA, _page, invoice_pdf, printable
-from billing.adapters.wording import CHINESE, unit, words
+from billing.adapters.wording import CHINESE, properties, unit, word, words
 from billing.seed import read_price_seed
 from tests.factories.invoices import credited_invoice, sample_invoice, sample_line
 
@@ -234,3 +234,26 @@ def test_what_was_issued_before_credits_stood_on_documents_keeps_its_bytes(langu
     table_of = invoice_csv(used, language)
     assert hashlib.sha256(table_of).hexdigest() == ISSUED_BEFORE[language]
     assert invoice_pdf(used, language) == invoice_pdf(old, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "inside"),
+    [("en", "On demand", "Inside a reservation"), ("zh-hans", "按需", "预约内")],
+)
+def test_a_class_of_service_is_said_in_words(language: str, said: str, inside: str) -> None:
+    ours = sample_line(1)
+    covered = sample_line(2, dimensions=(*ours.dimensions[:2], ("service_class", "covered")))
+    assert properties(ours, language) == ("ascend-910b3", "bj-a", said)
+    assert properties(covered, language) == ("ascend-910b3", "bj-a", inside)
+    invoice = replace(sample_invoice(), form=4, lines=(ours, covered))
+    rows = table(invoice_csv(invoice, language))
+    assert [row[word("description", language)].split(" · ")[-1] for row in rows[:2]] == [
+        said,
+        inside,
+    ]
+
+
+def test_what_was_issued_with_codes_and_what_is_no_class_of_ours_keep_them() -> None:
+    assert properties(sample_line(1, form=3), "en") == ("ascend-910b3", "bj-a", "on_demand")
+    theirs = (("service_class", "gold"), ("model", "covered"))
+    assert properties(sample_line(1, dimensions=theirs), "en") == ("gold", "covered")

@@ -9,6 +9,8 @@ from billing.documents import CreditPart, InvoiceDetail, LineDetail
 
 START = datetime(2026, 10, 31, 16, tzinfo=UTC)
 END = datetime(2026, 11, 30, 16, tzinfo=UTC)
+# As it was before documents showed credits, and classes in words.
+OLD_FORM = 2
 
 
 def sample_line(position: int, **changes: object) -> LineDetail:
@@ -45,9 +47,10 @@ def sample_line(position: int, **changes: object) -> LineDetail:
 
 
 def sample_invoice(lines: int = 3, **changes: object) -> InvoiceDetail:
-    made = [sample_line(position) for position in range(1, lines + 1)]
+    made = [sample_line(position, form=OLD_FORM) for position in range(1, lines + 1)]
     made[-1] = sample_line(
         lines,
+        form=OLD_FORM,
         title_en="Cards inside a reservation",
         title_zh="预留内用卡",
         is_late=True,
@@ -77,8 +80,7 @@ def sample_invoice(lines: int = 3, **changes: object) -> InvoiceDetail:
         "credited": Decimal(0),
         "due": net + tax - Decimal("1000.00"),
         "due_at": END + timedelta(days=15, hours=6),
-        # As it was before documents showed credits.
-        "form": 2,
+        "form": OLD_FORM,
         "content_hash": "9f" * 32,
         "previous_hash": "",
         "lines": tuple(made),
