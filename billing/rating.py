@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from uuid import UUID
 
 from billing.pricing import MODELS, Terms
@@ -40,6 +41,19 @@ class PriceFact:
     contract_term_id: UUID | None = None
     list_model: str = ""
     quoted_from: datetime | None = None
+
+    @property
+    def says(self) -> tuple[object, ...]:
+        """What is charged for what, whichever list says it; a list's titles may differ."""
+        return (
+            self.meter,
+            self.sku,
+            tuple(sorted(self.match.items())),
+            self.model,
+            self.terms,
+            self.tax_code,
+            self.contract_term_id,
+        )
 
     @property
     def listed_as(self) -> str:
@@ -125,6 +139,29 @@ class PriceBookFacts:
         newest = max(in_force, key=lambda version: version.effective_at)
         return best_match(newest.prices, use.meter, use.dimensions)
 
+    def counted_as(
+        self, use: SeriesUse, price: PriceFact, at: datetime, month_start: datetime
+    ) -> PriceFact:
+        """The price whose total this one goes on with: a list that says the same changes nothing.
+
+        Only where a price depends on how much is used does it matter: then it is the first of the
+        month's lists that said the same of this use without a break, and otherwise ``price``.
+        """
+        if MODELS[price.model].is_linear or use.quoted_price_id is not None:
+            return price
+        begun = (version for version in self.versions if version.effective_at <= at)
+        newest_first = sorted(begun, key=lambda version: version.effective_at, reverse=True)
+        first = price
+        for later, version in pairwise(newest_first):
+            listed = best_match(version.prices, use.meter, use.dimensions)
+            if later.effective_at <= month_start or listed is None:
+                break
+            before = self._contracted(listed, use, at)
+            if before.says != price.says:
+                break
+            first = before
+        return first
+
     def _spot_price(self, listed: PriceFact, at: datetime) -> PriceFact:
         begun = [one for one in self.spot if one.sku == listed.sku and one.starts_at <= at]
         if not begun:
@@ -145,12 +182,15 @@ class PriceBookFacts:
         )
         if found.term is None:
             return listed
+        # A fixed price with tiers counts on through quotes, which do not move it.
+        goes_on = found.term.terms is not None and not MODELS[found.model].is_linear
         return replace(
             listed,
             model=found.model,
             list_model=listed.model,
             terms=found.terms,
             contract_term_id=found.term.id,
+            quoted_from=None if goes_on else listed.quoted_from,
         )
 
     def marks(self, use: SeriesUse) -> set[datetime]:
@@ -176,7 +216,10 @@ class PriceBookFacts:
 
 @dataclass(frozen=True)
 class RunningKey:
-    """What is counted together through a month: same price, rate, project, look and month."""
+    """What is counted together through a month: same price, rate, project, look and month.
+
+    ``price_id`` is of the list that began the total, where later ones of the month say the same.
+    """
 
     price_id: UUID
     contract_term_id: UUID | None
@@ -257,8 +300,10 @@ def plan(
             if price is None or rate is None:
                 unpriced.append(Unpriced(use.series_id, use.meter, start, end))
                 continue
-            running = _running_key(use, price, rate, month_of(start, book.zone).start)
-            prices[running] = price
+            month_start = month_of(start, book.zone).start
+            counted = book.counted_as(use, price, start, month_start)
+            running = _running_key(use, counted, rate, month_start)
+            prices[running] = counted
             part = Segment(use.series_id, start, end, ChargeKey(running, start < on_time_from))
             # A mark that changes nothing for this series leaves it whole.
             if segments and _continues(segments[-1], part):

@@ -13,8 +13,9 @@ from billing.pricing.agreed import AgreedTerm
 from billing.pricing.stored import tiers_of
 from billing.pricing.terms import Terms
 from billing.rating import PriceBookFacts, PriceFact, SeriesUse, SpotFact, TaxFact, VersionFact
+from common.period import month_of
 
-# Lists that were replaced before the first hour can price nothing here.
+# Lists that were replaced before the month of the first hour can price nothing here.
 PRICES = """
 SELECT version.effective_at, price.id, price.meter, price.match, price.sku, price.title_en,
     price.title_zh, price.model, price.unit_price, price.unit_quantity, price.tiers, price.tax_code
@@ -33,7 +34,7 @@ WHERE version.currency = %(currency)s AND (
 def book_facts(
     uses: Iterable[SeriesUse], agreed: tuple[AgreedTerm, ...] = (), *, currency: str
 ) -> PriceBookFacts:
-    """The lists of a currency while these were used, the quoted prices and the tax table.
+    """The lists of a currency since the month these were used in began, quotes and tax table.
 
     Shape: ``agreed`` are the contract terms of the tenant whose use it is; a price that was quoted
     in another currency is none.
@@ -41,7 +42,8 @@ def book_facts(
     """
     rows = tuple(uses)
     quoted = {use.quoted_price_id for use in rows if use.quoted_price_id is not None}
-    first = min(use.first_hour for use in rows)
+    # From the month's beginning: a tier goes on counting through lists that say the same.
+    first = month_of(min(use.first_hour for use in rows), settings.CENTRE_TIME_ZONE).start
     prices: dict[datetime, list[PriceFact]] = {}
     with connection.cursor() as cursor:
         cursor.execute(PRICES, {"currency": currency, "quoted": list(quoted), "first": first})

@@ -63,6 +63,14 @@ MUTATIONS = (
         "::test_a_series_is_cut_where_price_tax_month_or_invoice_period_changes",
     ),
     Mutation(
+        "tiers count through a list that says the same",
+        "billing/rating.py",
+        "            first = before\n",
+        "            first = price\n",
+        "tests/billing/test_tiers_and_lists.py"
+        "::test_a_list_that_says_the_same_goes_on_counting_the_tiers_of_the_month",
+    ),
+    Mutation(
         "use of an earlier invoice's period is late",
         "billing/rating.py",
         "ChargeKey(running, start < on_time_from)",
