@@ -169,7 +169,9 @@ def record(
     basis = "reported" if tokens.reported else "estimated"
     runtime.metrics.tokens.labels("in", basis).inc(tokens.tokens_in)
     runtime.metrics.tokens.labels("out", basis).inc(tokens.tokens_out)
-    runtime.holds.metered(call.id, tokens.tokens_in, tokens.tokens_out)
+    # What the list has no price for would stop the tenant's invoice.
+    cached = tokens.tokens_cached if runtime.holds.prices_cached(call.target.deployment_id) else 0
+    runtime.holds.metered(call.id, tokens.tokens_in, tokens.tokens_out, cached)
     if partial:
         runtime.metrics.partial.inc()
     entry = CallRecord(
@@ -184,6 +186,7 @@ def record(
         tokens_out=tokens.tokens_out,
         reported=tokens.reported,
         partial=partial,
+        tokens_cached=cached,
     )
     try:
         runtime.spool.append(entry)

@@ -21,11 +21,15 @@ DEEPEST = 6
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a call cost; ``reported`` is False where it had to be estimated."""
+    """What a call cost; ``reported`` is False where it had to be estimated.
+
+    Shape: ``tokens_cached`` of the tokens in were found in the model's cache.
+    """
 
     tokens_in: int
     tokens_out: int
     reported: bool
+    tokens_cached: int = 0
 
 
 def reported(usage: object) -> Tokens | None:
@@ -36,7 +40,14 @@ def reported(usage: object) -> Tokens | None:
     tokens_out = usage.get("completion_tokens", 0)
     if not _is_count(tokens_in) or not _is_count(tokens_out):
         return None
-    return Tokens(tokens_in, tokens_out, reported=True)
+    return Tokens(tokens_in, tokens_out, reported=True, tokens_cached=_cached(usage, tokens_in))
+
+
+def _cached(usage: Json, tokens_in: int) -> int:
+    """Of the tokens in, those from the cache; none where what is said of them makes no sense."""
+    details = usage.get("prompt_tokens_details")
+    said = details.get("cached_tokens", 0) if isinstance(details, dict) else 0
+    return said if _is_count(said) and said <= tokens_in else 0
 
 
 def _is_count(value: object) -> bool:

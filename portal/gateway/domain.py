@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from appliances.meters import TOKENS_IN, TOKENS_OUT
+from appliances.meters import TOKENS_CACHED, TOKENS_IN, TOKENS_OUT
 from appliances.queries.routes import Route, route_snapshot
 from billing.commands.usage import EventStatus, UsageEvent, record_usage
 from billing.queries.arrears import REFUSALS, carried_tenants, frozen_tenants
@@ -129,17 +129,19 @@ def _prices(routes: Sequence[Route], now: datetime) -> dict[UUID, CallPrice]:
             {"model": route.model, "deployment": str(route.deployment_id)},
         )
         for route in routes
-        for meter in (TOKENS_IN, TOKENS_OUT)
+        for meter in (TOKENS_IN, TOKENS_OUT, TOKENS_CACHED)
     ]
     found = iter(highest_prices(asked, now))
     prices = {}
     for route in routes:
-        tokens_in, tokens_out = next(found), next(found)
+        tokens_in, tokens_out, cached = next(found), next(found), next(found)
         prices[route.deployment_id] = CallPrice(
             net_in=tokens_in.net if tokens_in else NOTHING,
             net_out=tokens_out.net if tokens_out else NOTHING,
             gross_in=tokens_in.gross if tokens_in else NOTHING,
             gross_out=tokens_out.gross if tokens_out else NOTHING,
+            net_cached=cached.net if cached else None,
+            gross_cached=cached.gross if cached else None,
         )
     return prices
 
@@ -182,7 +184,7 @@ def _tenant(record: CallRecord) -> UUID:
 
 
 def _events(record: CallRecord) -> Iterator[UsageEvent]:
-    """A call's usage: one event for each direction, named by the call, so that it counts once.
+    """A call's usage: one event for each kind of token, named by the call, so that it counts once.
 
     Shape: an id ends in what a person reading the bill must know of the count: ``estimated``
     where the model server did not say, ``partial`` where the answer was not finished.
@@ -194,7 +196,8 @@ def _events(record: CallRecord) -> Iterator[UsageEvent]:
     }
     notes = ("" if record.reported else ":estimated") + (":partial" if record.partial else "")
     for direction, meter, quantity in (
-        ("in", TOKENS_IN, record.tokens_in),
+        ("in", TOKENS_IN, record.tokens_in - record.tokens_cached),
+        ("cached", TOKENS_CACHED, record.tokens_cached),
         ("out", TOKENS_OUT, record.tokens_out),
     ):
         if quantity:

@@ -94,7 +94,7 @@ class Holds:
             if snapshot is None:
                 raise errors.not_ready("The gateway has not yet heard of any key.")
             price = snapshot.prices.get(target.deployment_id, CallPrice())
-            net, gross = _cost(price, bound.tokens_in, bound.tokens_out)
+            net, gross = price.of(bound.tokens_in, bound.tokens_out)
             for limit in limits_of(snapshot, grant, target):
                 subject = (limit.scope, limit.subject_id or grant.tenant_id)
                 left = limit.left / self._processes - self._sums.get(subject, ZERO)
@@ -118,14 +118,22 @@ class Holds:
             if held is not None and not held.is_metered:
                 self._drop(call_id)
 
-    def metered(self, call_id: UUID, tokens_in: int, tokens_out: int) -> None:
+    def prices_cached(self, deployment_id: UUID) -> bool:
+        """Whether tokens from the cache have a price of their own there."""
+        snapshot = self._current()
+        price = None if snapshot is None else snapshot.prices.get(deployment_id)
+        return price is not None and price.prices_cached
+
+    def metered(
+        self, call_id: UUID, tokens_in: int, tokens_out: int, tokens_cached: int = 0
+    ) -> None:
         """Hold from now on for what the call was metered at."""
         with self._mutex:
             held = self._held.get(call_id)
             if held is None:
                 return
             self._take_off(held)
-            held.net, held.gross = _cost(held.price, tokens_in, tokens_out)
+            held.net, held.gross = held.price.of(tokens_in, tokens_out, tokens_cached)
             self._put_on(held)
             held.is_metered = True
 
@@ -193,10 +201,3 @@ def _amounts(held: _Held) -> Iterator[tuple[Subject, Decimal]]:
     for subject in held.subjects:
         yield subject, held.net
     yield (FUNDS, held.tenant_id), held.gross
-
-
-def _cost(price: CallPrice, tokens_in: int, tokens_out: int) -> tuple[Decimal, Decimal]:
-    return (
-        price.net_in * tokens_in + price.net_out * tokens_out,
-        price.gross_in * tokens_in + price.gross_out * tokens_out,
-    )

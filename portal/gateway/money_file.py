@@ -13,6 +13,10 @@ from portal.gateway.money import CallPrice, Funds, Limit, Money
 PRICES = tuple(one.name for one in fields(CallPrice))
 
 
+def _text(price: Decimal | None) -> str | None:
+    return None if price is None else str(price)
+
+
 def dumped(
     prices: Mapping[UUID, CallPrice],
     limits: Mapping[UUID, tuple[Limit, ...]],
@@ -20,7 +24,7 @@ def dumped(
 ) -> dict[str, object]:
     return {
         "prices": {
-            str(deployment): [str(getattr(price, name)) for name in PRICES]
+            str(deployment): [_text(getattr(price, name)) for name in PRICES]
             for deployment, price in prices.items()
         },
         "limits": {
@@ -51,7 +55,9 @@ def dumped(
 def parsed(content: Mapping[str, Any]) -> Money:
     return Money(
         prices={
-            UUID(deployment): CallPrice(*(Decimal(value) for value in values))
+            UUID(deployment): CallPrice(
+                *(None if value is None else Decimal(value) for value in values)
+            )
             for deployment, values in content.get("prices", {}).items()
         },
         limits={

@@ -36,7 +36,8 @@ class CallRecord:
     """One metered call; carries counts and ids, and nothing that was said.
 
     Shape: ``partial`` where the stream ended before the model had finished; ``reported`` is False
-    where the count is an estimate.
+    where the count is an estimate. ``tokens_cached`` of ``tokens_in`` are priced apart; a record
+    of an older gateway has none.
     """
 
     id: UUID
@@ -50,6 +51,7 @@ class CallRecord:
     tokens_out: int
     reported: bool
     partial: bool
+    tokens_cached: int = 0
 
     def line(self) -> bytes:
         return json.dumps(asdict(self), default=_plain, separators=(",", ":")).encode() + b"\n"
