@@ -1,6 +1,7 @@
 """The tests' database, with the sign-ins production has: an owner that is no superuser, and the
 application's own, which owns nothing."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -98,6 +99,27 @@ def as_owner(statement: str) -> None:
     target = {**_administrator, "user": OWNER, "password": PASSWORD}
     with psycopg.connect(dbname=given["NAME"], autocommit=True, **target) as server:
         server.execute(statement)
+
+
+_WAITING = """
+SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE NOT granted AND datname = current_database()
+"""
+
+
+def wait_for_a_blocked_session(seconds: float = 30) -> None:
+    """Until a session of this database waits for a lock of another.
+
+    In a connection of its own: a transaction sees the sessions of its first look only.
+    """
+    given = connections["owner"].settings_dict
+    target = {**_administrator, "user": OWNER, "password": PASSWORD}
+    until = time.monotonic() + seconds
+    with psycopg.connect(dbname=given["NAME"], autocommit=True, **target) as server:
+        while time.monotonic() < until:
+            if server.execute(_WAITING).fetchone() is not None:
+                return
+    raise AssertionError("No session came to wait.")
 
 
 def database_url(alias: str = "default") -> str:

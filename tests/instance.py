@@ -65,12 +65,21 @@ class Instance:
 
     def child(self, part: str) -> int:
         """The process that the first run started itself and whose command line has ``part``."""
-        found = [
-            process
-            for process in children(self.started[0].pid)
-            if part in Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        ]
-        return found[0] if found else 0
+        # One that was killed comes again in a moment.
+        wait_for(lambda: bool(self.children(part)), seconds=30)
+        return self.children(part)[0]
+
+    def children(self, part: str) -> list[int]:
+        """All such processes, also none."""
+        found = []
+        for process in children(self.started[0].pid):
+            try:
+                line = Path(f"/proc/{process}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if part in line.replace(b"\0", b" ").decode():
+                found.append(process)
+        return found
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(embedded_postgres(self.folder).url, autocommit=True) as connection:

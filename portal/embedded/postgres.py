@@ -47,7 +47,13 @@ SETTINGS = {
     "timezone": "UTC",
 }
 # A test database is thrown away, so nothing needs to survive a power cut.
-THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Races of several test processes may meet.
+THROWAWAY = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+}
 
 
 @dataclass(frozen=True)

@@ -278,7 +278,7 @@ def test_what_the_gateway_admits_is_what_is_recorded_round_after_round(alice: Cu
             calls.append(
                 CallRecord(
                     id=call_id,
-                    at=NOW,
+                    at=database_clock(),
                     tenant_id=alice.organisation.pk,
                     project_id=made.project_id,
                     key_id=row.pk,

@@ -303,9 +303,9 @@ def test_it_builds_its_file_is_ready_soon_and_ends_when_told(
     served = serve(tmp_path / "cache" / "model.gguf")
     try:
         os.kill(served.process.pid, number)
-        assert served.process.wait(5) == 0
+        assert served.process.wait(30) == 0
     finally:
         served.process.kill()
     # Under a second on an idle machine, the building of the file included.
-    assert served.ready_seconds < 5
+    assert served.ready_seconds < 30
     assert (tmp_path / "cache" / "model.gguf").exists()

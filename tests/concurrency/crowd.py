@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connections
 
-from billing.locks import open_account
+from billing.locks import AccountBusy, open_account
 from billing.models import Account
 
 T = TypeVar("T")
@@ -30,6 +30,15 @@ def at_once(number: int, work: Callable[[int], T]) -> list[T | Exception]:
 
     with ThreadPoolExecutor(max_workers=number) as pool:
         return list(pool.map(one, range(number)))
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Again where the queue at an account was too long, as on a slow machine; nothing was done."""
+    while True:
+        try:
+            return work()
+        except AccountBusy:
+            continue
 
 
 def account_without_queue(tenant_id: UUID) -> Account:

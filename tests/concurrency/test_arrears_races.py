@@ -32,8 +32,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DAY = timedelta(days=1)
 STOPS_AT = NOW + DAY + timedelta(minutes=10)
-# How long the reader waits for a payment that the lock does not let through.
-LONG_ENOUGH_SECONDS = 1.0
+# How long the reader waits for a payment that the lock does not let through, and for another.
+LONG_ENOUGH_SECONDS, SOON_SECONDS = 1.0, 30.0
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def pay(tenant_id: UUID) -> None:
 
 @contextmanager
 def payment_while_reading(
-    tenant_id: UUID, monkeypatch: pytest.MonkeyPatch
+    tenant_id: UUID, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> Iterator[dict[str, bool]]:
     """Let a payment try to commit between the freeze's reading and its writing."""
     read, paid = Event(), Event()
@@ -101,7 +101,7 @@ def payment_while_reading(
     def slow(*args: object) -> object:
         found = standing_of(*args)  # type: ignore[arg-type]
         read.set()
-        seen["paid_before_writing"] = paid.wait(timeout=LONG_ENOUGH_SECONDS)
+        seen["paid_before_writing"] = paid.wait(timeout=seconds)
         return found
 
     def payment() -> None:
@@ -130,7 +130,7 @@ def test_a_payment_comes_before_the_stop_or_after_it_never_between(
 ) -> None:
     tenant_id = alice.organisation.pk
     frozen(tenant_id)
-    with payment_while_reading(tenant_id, monkeypatch) as seen:
+    with payment_while_reading(tenant_id, monkeypatch, LONG_ENOUGH_SECONDS) as seen:
         obey(tenant_id)
     # The payment had to wait until the stop was written.
     assert seen == {"paid_before_writing": False}
@@ -147,7 +147,7 @@ def test_without_the_lock_work_that_was_paid_for_is_stopped(
     tenant_id = alice.organisation.pk
     frozen(tenant_id)
     monkeypatch.setattr(freezing, "lock_account", lambda _tenant_id: None)
-    with payment_while_reading(tenant_id, monkeypatch) as seen:
+    with payment_while_reading(tenant_id, monkeypatch, SOON_SECONDS) as seen:
         obey(tenant_id)
     # The race that the lock is there for.
     assert seen == {"paid_before_writing": True}

@@ -7,12 +7,14 @@ from datetime import datetime
 from threading import Barrier, Lock
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable
 from pytest_django import Settings
 
 from compute.commands import holding
 from compute.commands.claims import NotEnoughCapacity, take
 from compute.commands.holding import hold
+from compute.locks import PoolBusy
 from compute.models import Claim, Pool, Reservation
 from compute.queries.invariants import breaches
 from compute.queries.profiles import steps_of
@@ -66,6 +68,21 @@ def attempt(tenants: list[Tenant], results: Results, start: Barrier, number: int
         start.wait(timeout=60)
     try:
         with tenant_scope(tenant.organisation.pk):
+            _hold_in_the_end(tenant)
+        results.write("held")
+    except NotEnoughCapacity as refused:
+        results.write("refused", refused.params["next_free"])  # type: ignore[arg-type]
+    finally:
+        connection.close()
+
+
+def _hold_in_the_end(tenant: Tenant) -> None:
+    """Where the queue at the pool, or without its lock at the cards, is too long, try again.
+
+    Nothing was taken then.
+    """
+    while True:
+        try:
             hold(
                 actor=tenant.actor,
                 project_id=tenant.project.pk,
@@ -74,11 +91,13 @@ def attempt(tenants: list[Tenant], results: Results, start: Barrier, number: int
                 period=hours(1, 2),
                 now=NOW,
             )
-        results.write("held")
-    except NotEnoughCapacity as refused:
-        results.write("refused", refused.params["next_free"])  # type: ignore[arg-type]
-    finally:
-        connection.close()
+        except PoolBusy:
+            continue
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            continue
+        return
 
 
 def rush(tenants: list[Tenant]) -> Results:

@@ -14,8 +14,9 @@ from billing.models import Account, Invoice, InvoiceCounter
 from tenants.models import Organisation
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope, tenant_scope
-from tests.billing.shorthand import broken, ingest, issue, pay_in, rows, stands
-from tests.concurrency.crowd import at_once
+from tests.billing.shorthand import broken, ingest, issue, pay_in, stands
+from tests.concurrency.crowd import at_once, patiently
+from tests.database import wait_for_a_blocked_session
 from tests.factories import billing as make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,7 +36,7 @@ def hold(tenant: Organisation, key: str, amount: str) -> None:
 
 def test_one_top_up_sent_by_many_is_credited_once() -> None:
     alice = make.make_tenant("alice")
-    results = at_once(16, lambda _index: pay_in(alice, "100.00"))
+    results = at_once(16, lambda _index: patiently(lambda: pay_in(alice, "100.00")))
     assert [error for error in results if isinstance(error, Exception)] == []
     assert stands(alice).balance == 100
     assert broken() == ()
@@ -44,7 +45,7 @@ def test_one_top_up_sent_by_many_is_credited_once() -> None:
 def test_many_holds_take_exactly_what_there_is() -> None:
     alice = make.make_tenant("alice")
     pay_in(alice, "100.00")
-    results = at_once(24, lambda index: hold(alice, f"r{index}", "10.00"))
+    results = at_once(24, lambda index: patiently(lambda: hold(alice, f"r{index}", "10.00")))
     refused = [result for result in results if result is not None]
     assert len(refused) == 14
     assert {type(error) for error in refused} == {InsufficientFunds}
@@ -177,20 +178,13 @@ def test_without_the_periods_lock_the_database_refuses_to_close_over_usage(
         with transaction.atomic():
             ingest(alice, make.tokens("in flight", 10**6))
             issuing = pool.submit(at_once, 1, lambda _index: issue(alice))
-            while not rows(WAITING):
-                assert not issuing.done(), issuing.result()
+            wait_for_a_blocked_session()
         (result,) = issuing.result()
     assert "charges everything used in its periods once" in str(result)
     assert broken() == ()
     issue_rest(alice)
     with operator_scope():
         assert list(Invoice.objects.values_list("net", flat=True)) == [Decimal("2.00")]
-
-
-WAITING = """
-SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE NOT granted AND datname = current_database()
-"""
 
 
 def issue_rest(tenant: Organisation) -> None:

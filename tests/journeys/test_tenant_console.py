@@ -13,7 +13,6 @@ from appliances.models import Deployment
 from billing.models import Invoice
 from compute.models import Reservation
 from tenants.scoping import operator_scope
-from tests.architecture.catalogues import SPEAKERS, compile_catalogue
 from tests.factories import console
 from tests.factories.console import Console
 from tests.portal.browser import THOROUGH, WAYS, Way, seen, watching
@@ -29,8 +28,6 @@ CORE = ("", "reserve/?chip=nvidia-h20&cards=2", "deploy/small-chat/")
 @pytest.fixture(scope="module")
 def centre(django_db_setup: None, django_db_blocker: Any) -> Iterator[Console]:
     """A furnished tenant whose rows are committed, for other threads to see; cleaned up after."""
-    for app in SPEAKERS:
-        compile_catalogue(app)
     with django_db_blocker.unblock():
         console.centre()
         yield console.furnished()
@@ -232,7 +229,7 @@ def test_a_deployment_s_page_follows_it_and_rests_when_it_is_over(
         page = opened(context, site, who, f"deployments/{one.pk}/")
         assert page.locator(".live-state").inner_text().strip() == "Requested"
         console.ready(one, minutes=0)
-        expect(page.locator(".live-state")).to_have_text("Ready", timeout=7000)
+        expect(page.locator(".live-state")).to_have_text("Ready", timeout=20000)
         console.failed(one)
         expect(page.locator(".live-state")).to_have_text("Failed", timeout=20000)
         assert page.locator("#deployment-live").get_attribute("hx-trigger") is None

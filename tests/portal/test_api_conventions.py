@@ -12,6 +12,7 @@ from django.db import connection
 from tenants.models import ApiKey, AuditEntry, IdempotencyKey, Organisation, Project
 from tenants.permissions import Permission
 from tenants.scoping import operator_scope
+from tests.database import wait_for_a_blocked_session
 from tests.factories.program import Program, program
 
 GOOD = {"code": "research", "name": "研究 🚀"}
@@ -317,7 +318,7 @@ def test_a_second_request_beside_the_first_is_told_to_wait() -> None:
         Project.objects.create(tenant=alice, code="research", name="x")
         first = threading.Thread(target=_post_and_close, args=(api, answers))
         first.start()
-        _wait_for_a_blocked_session()
+        wait_for_a_blocked_session()
         second: list[object] = []
         other = threading.Thread(target=_post_and_close, args=(api, second))
         other.start()
@@ -334,14 +335,3 @@ def _post_and_close(api: Program, answers: list[object]) -> None:
         answers.append(Program(secret=api.secret).post("projects", GOOD, key="same"))
     finally:
         connection.close()
-
-
-def _wait_for_a_blocked_session() -> None:
-    for _attempt in range(2000):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
-            )
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("No session came to wait.")

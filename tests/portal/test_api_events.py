@@ -48,7 +48,7 @@ def dimensions(**changes: Any) -> dict[str, Any]:
     return of(dimensions={name: value for name, value in given.items() if value is not None})
 
 
-LATER, EARLIER = timedelta(minutes=10), timedelta(days=36)
+EARLIER = timedelta(days=36)
 BAD: Mapping[str, tuple[object, str]] = {
     "a number": (5, "not_an_event"),
     "null": (None, "not_an_event"),
@@ -74,7 +74,8 @@ BAD: Mapping[str, tuple[object, str]] = {
     "a month that is none": (event(time="2026-13-01T00:00:00Z"), "bad_time"),
     "the year one": (event(time="0001-01-01T00:00:00+14:00"), "too_old"),
     "too late": (event(time=desk.written(desk.minute(-EARLIER))), "too_old"),
-    "in the future": (event(time=desk.written(desk.minute(LATER))), "in_future"),
+    # Read when tests are collected, and sent much later.
+    "in the future": (event(time="2999-01-01T00:00:00Z"), "in_future"),
     "no data": (without("data"), "bad_data"),
     "a list as data": (event() | {"data": []}, "bad_data"),
     "text as data": (event() | {"data": "quantity=1"}, "bad_data"),

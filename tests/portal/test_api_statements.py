@@ -83,13 +83,13 @@ def contracts(alice: Customer, first: int, last: int) -> None:
                 number=f"HT-{number}",
                 title="Agreement",
                 starts_at=start,
-                ends_at=start + timedelta(hours=1),
+                ends_at=start + timedelta(days=1),
                 now=utc_now(),
             )
             term = TermLine(
                 "discount",
                 start,
-                start + timedelta(hours=1),
+                start + timedelta(days=1),
                 sku=f"sku-{number}",
                 discount_percent=Decimal(5),
             )

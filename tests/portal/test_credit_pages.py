@@ -17,6 +17,7 @@ from billing.models import (
 )
 from common.clock import utc_now
 from common.period import floor_hour
+from portal.exports import month_label
 from tenants.models import Organisation
 from tenants.scoping import operator_scope
 from tests.billing.shorthand import ingest, issue, pay_in
@@ -188,7 +189,7 @@ def test_a_settlement_goes_its_way_and_its_file_is_offered(alice: Organisation) 
         VoucherScheme.objects.update(scope_services=["test"])
     # Used and issued in a month that is over whenever this runs.
     month = floor_hour(utc_now() - timedelta(days=40))
-    said = f"{month + make.HOUR:%Y-%m}"
+    said = month_label(month + make.HOUR)
     give.voucher(alice, "1000.00")
     ingest(alice, make.cards("c1", 3600, month), now=month)
     issue(alice, month + make.HOUR, month + make.HOUR)

@@ -10,7 +10,6 @@ from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
 from tenants.models import User
-from tests.architecture.catalogues import SPEAKERS, compile_catalogue
 from tests.portal.browser import WAYS, Way, chromium, seen, watched
 from tests.portal.site import served
 
@@ -25,12 +24,6 @@ SIGNED_IN = [
     "/accounts/email/",
     "/accounts/logout/",
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def chinese() -> None:
-    for app in SPEAKERS:
-        compile_catalogue(app)
 
 
 @pytest.fixture(scope="module")

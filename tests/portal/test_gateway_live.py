@@ -77,7 +77,7 @@ def test_a_key_works_once_made_and_stops_once_revoked_and_calls_are_billed_once(
     with process(stub), process(gateway_command(gateway_port), **environment):
         wait_for(f"{url}/readyz")
         row, secret = key(alice.organisation)
-        until(lambda: status(secret) == 200, 5)
+        until(lambda: status(secret) == 200, 30)
         for _ in range(4):
             assert status(secret) == 200
         until(lambda: events() == 10, 15)

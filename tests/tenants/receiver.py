@@ -3,6 +3,7 @@
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,13 @@ class Receiver:
 
     def url(self, path: str = "/hooks") -> str:
         return f"http://{HOST}:{self.port}{path}"
+
+    def has_received(self, number: int, seconds: float = 30) -> None:
+        """Wait until so many requests were read, which may be after their caller gave up."""
+        until = time.monotonic() + seconds
+        while len(self.received) < number:
+            assert time.monotonic() < until, f"{len(self.received)} came, not {number}"
+            self.closing.wait(0.01)
 
     @property
     def ids(self) -> list[str]:

@@ -218,7 +218,10 @@ def test_a_dead_receiver_does_not_hold_up_another_tenant(cast: Cast, receiver: R
     receiver.script = [Reply(waits=True)]
     dead = [told(cast.alice, f"a{number}", NOW)[0] for number in range(20)]
     alive = [told(cast.bob, f"b{number}", NOW)[0] for number in range(5)]
-    calls = [deliver(key, NOW, timeout_seconds=0.5) for key in dead]
+    calls = [deliver(dead[0], NOW, timeout_seconds=0.5)]
+    # It was given up; the receiver may come to read it only now, and takes its waiting for itself.
+    receiver.has_received(1)
+    calls += [deliver(key, NOW, timeout_seconds=0.5) for key in dead[1:]]
     calls += [deliver(key, NOW) for key in alive]
     assert calls == [True, *[False] * 19, *[True] * 5]
     assert [one.path for one in receiver.received] == ["/dead", *["/bob"] * 5]

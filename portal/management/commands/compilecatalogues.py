@@ -1,5 +1,6 @@
 """Compile every translation catalogue of the product; no gettext is needed on the machine."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def compile_catalogue(source: Path, target: Path) -> None:
             catalogue = read_po(text, abort_invalid=True)
     except (PoFileError, ValueError) as error:
         raise CommandError(f"{source} is malformed: {error}") from error
-    fresh = target.with_suffix(".new")
+    # Of this process alone: two that compile at once each put a whole file in place.
+    fresh = target.with_suffix(f".{os.getpid()}")
     with fresh.open("wb") as compiled:
         write_mo(compiled, catalogue)
     fresh.rename(target)

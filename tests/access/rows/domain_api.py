@@ -10,14 +10,15 @@ from tests.access.table import Expect, Names, Row
 from tests.factories.desk import HOUR, event, minute, written
 
 P = Permission
-_WINDOW = {
-    "starts_at": written(minute(HOUR)),
-    "ends_at": written(minute(timedelta(days=1))),
-}
 
 
 def _reservation(names: Names) -> dict[str, object]:
-    return {"project": "main", "pool": "no-such-pool", "cards": 1, **_WINDOW}
+    # Said when it is asked: the rows are read long before.
+    window = {
+        "starts_at": written(minute(HOUR)),
+        "ends_at": written(minute(timedelta(days=1))),
+    }
+    return {"project": "main", "pool": "no-such-pool", "cards": 1, **window}
 
 
 def _deployment(names: Names) -> dict[str, object]:
