@@ -4,7 +4,10 @@ A program that could send an event under the engine's source and id before the e
 make the engine's own measurement a conflict, and its use would never be billed.
 """
 
-_reserved: set[str] = set()
+# What operators say of events; a correction has an identity as any event has.
+OPERATORS = "operators"
+
+_reserved: set[str] = {OPERATORS}
 
 
 def reserve(*sources: str) -> None:

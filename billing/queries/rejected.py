@@ -1,13 +1,15 @@
 """What was not counted, for its sender to see and put right."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from billing.models import RejectedEvent
+from billing.models import EventKey, RejectedEvent
 from billing.queries.pages import place
+from billing.usage import identity
 from common.paging import Page, check_limit, cut
 from tenants.permissions import Actor, Permission, PermissionRefused, require
 
@@ -81,6 +83,13 @@ def rejected_page(
         limit=limit + 1,
     )
     return cut(rows, limit, lambda row: row.cursor)
+
+
+def counted_since(*, tenant_id: UUID, rows: Iterable[RejectedRow]) -> frozenset[UUID]:
+    """Which of the refused, by their row, were counted all the same; one statement."""
+    keys = {identity(tenant_id, row.source, row.id): row.row_id for row in rows}
+    found = EventKey.objects.filter(tenant_id=tenant_id, key__in=keys)
+    return frozenset(keys[key] for key in found.values_list("key", flat=True))
 
 
 @dataclass(frozen=True)

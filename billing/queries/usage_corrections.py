@@ -10,7 +10,9 @@ from django.db import connection
 from billing.corrections import Corrected
 from billing.meters import Aggregation
 from billing.models import Correction, EventKey
-from billing.usage import Gauge, largest_of
+from billing.usage import Gauge, identity, largest_of
+from common.errors import NotFound
+from tenants.permissions import Actor, Permission, require
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,50 @@ class Found:
     @property
     def largest(self) -> int:
         return largest_of(self.series.aggregation)
+
+
+@dataclass(frozen=True)
+class EventTold:
+    """One counted event with what was said of it since, the oldest first.
+
+    Units: quantities in base units of ``meter``; ``quantity`` is what it came to.
+    """
+
+    source: str
+    id: str
+    meter: str
+    subject: str
+    at: datetime
+    first_quantity: int
+    quantity: int
+    is_void: bool
+    corrections: tuple[Correction, ...]
+
+
+def counted_event(*, actor: Actor, tenant_id: UUID, source: str, event_id: str) -> EventTold:
+    """The event that a sender named so; four statements. Raises: PermissionRefused, NotFound.
+
+    Shape: a correction is no event here, though it has an identity of its own.
+    """
+    require(actor, Permission.USAGE_READ, tenant_id)
+    key = identity(tenant_id, source, event_id)
+    found = found_events(tenant_id=tenant_id, keys=[key]).get(key)
+    if found is None or actor.project_id not in (None, found.state.project_id):
+        raise NotFound
+    said = Correction.objects.filter(tenant_id=tenant_id, corrects=key).order_by("number")
+    corrections = tuple(said)
+    state = found.state
+    return EventTold(
+        source=source,
+        id=event_id,
+        meter=state.meter,
+        subject=found.subject,
+        at=found.at,
+        first_quantity=corrections[0].before if corrections else state.quantity,
+        quantity=state.quantity,
+        is_void=state.is_void,
+        corrections=corrections,
+    )
 
 
 # Exact instants lead to one day each, and there through the index of series and time.

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from billing.commands.invoices import due_month_end
 from billing.commands.runs import approve_items, retry_items, start_run
+from billing.queries.invoices import unbilled
 from billing.queries.runs import invoice_run, invoice_runs, run_items
 from common.clock import utc_now
 from common.errors import DomainError, FieldError, InvalidInput
@@ -19,9 +20,11 @@ from portal.console.wording import ODDITIES
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb, Tab
 from tenants.permissions import Permission
+from tenants.queries.desk import tenant_of_code
 
 LIST = "console/operator/runs.html"
 DETAIL = "console/operator/run.html"
+DRAFT = "console/operator/run_draft.html"
 
 
 @require_safe
@@ -52,6 +55,24 @@ def run_start(request: ActorRequest) -> HttpResponse:
 def run(request: ActorRequest, run_id: UUID) -> HttpResponse:
     """One run: how far it is, and each tenant's invoice in it; its progress renews itself."""
     return _page(request, run_id)
+
+
+@require_safe
+@allowed(Permission.INVOICE_ISSUE)
+def run_draft(request: ActorRequest, run_id: UUID, code: str) -> HttpResponse:
+    """The lines of one tenant's draft, as they stand now for the run's period."""
+    one = invoice_run(actor=request.actor, run_id=run_id)
+    organisation = tenant_of_code(actor=request.actor, code=code)
+    context = {
+        "one": one,
+        "organisation": organisation,
+        "draft": unbilled(tenant_id=organisation.pk, until=one.period_end),
+        "crumbs": [
+            Crumb(_("Invoice runs"), reverse("ops:run-list")),
+            Crumb(_("Invoice run"), reverse("ops:run", args=[run_id])),
+        ],
+    }
+    return render_page(request, DRAFT, context)
 
 
 @require_POST

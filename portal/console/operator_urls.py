@@ -28,6 +28,7 @@ from portal.console import (
     operator_tenant_access,
     operator_tenant_money,
     operator_tenants,
+    operator_usage,
     operator_vouchers,
 )
 
@@ -70,6 +71,14 @@ urlpatterns = [
         "tenants/<str:code>/reactivate/",
         operator_tenant_access.tenant_reactivate,
         name="tenant-reactivate",
+    ),
+    path("tenants/<str:code>/usage/", operator_usage.tenant_usage, name="tenant-usage"),
+    path("tenants/<str:code>/usage/event/", operator_usage.tenant_event, name="tenant-event"),
+    path("tenants/<str:code>/usage/refused/", operator_usage.tenant_refused, name="tenant-refused"),
+    path(
+        "tenants/<str:code>/usage/refused/<uuid:rejected_id>/count/",
+        operator_usage.tenant_force,
+        name="tenant-force",
     ),
     path("tenants/<str:code>/contracts/", operator_contracts.contract_list, name="contract-list"),
     path(
@@ -181,6 +190,7 @@ urlpatterns = [
     path("runs/", operator_runs.run_list, name="run-list"),
     path("runs/start/", operator_runs.run_start, name="run-start"),
     path("runs/<uuid:run_id>/", operator_runs.run, name="run"),
+    path("runs/<uuid:run_id>/<str:code>/draft/", operator_runs.run_draft, name="run-draft"),
     path("runs/<uuid:run_id>/approve/", operator_runs.run_approve, name="run-approve"),
     path("runs/<uuid:run_id>/retry/", operator_runs.run_retry, name="run-retry"),
     path("disputes/", operator_corrections.dispute_list, name="dispute-list"),

@@ -41,7 +41,7 @@ def rejected(request: ActorRequest, tenant_code: str) -> HttpResponse:
     )
     context = {
         "page": page,
-        "rows": [(row, REASONS.get(row.code, row.code), _told(row.said)) for row in page.items],
+        "rows": [(row, REASONS.get(row.code, row.code), told(row.said)) for row in page.items],
         "counts": [(one, REASONS.get(one.code, one.code)) for one in counts],
         "total": sum(one.count for one in counts),
         "days": days,
@@ -53,14 +53,14 @@ def rejected(request: ActorRequest, tenant_code: str) -> HttpResponse:
     return render_page(request, "console/usage/rejected.html", context)
 
 
-def _told(said: object) -> list[tuple[str, str]]:
+def told(said: object) -> list[tuple[str, str]]:
     """What an event said, name by name; nested names come after a dot."""
-    told: list[tuple[str, str]] = []
+    parts: list[tuple[str, str]] = []
     if not isinstance(said, Mapping):
-        return told
+        return parts
     for name, value in said.items():
         if isinstance(value, Mapping):
-            told += [(f"{name}.{inner}", str(part)) for inner, part in value.items() if part]
+            parts += [(f"{name}.{inner}", str(part)) for inner, part in value.items() if part]
         elif value:
-            told.append((name, str(value)))
-    return told
+            parts.append((name, str(value)))
+    return parts

@@ -56,6 +56,12 @@ SERVICE_CLASSES: Mapping[str, Text] = {
     "spot": _("Spot"),
 }
 
+# A correction is an event of its own, whose quantity is the difference that it makes.
+EVENT_KINDS: Mapping[str, tuple[Text, str, str]] = {
+    "correct": (_("Corrected"), "info", "edit"),
+    "void": (_("Voided"), "wait", "ban"),
+}
+
 REVENUE_HEADINGS: Mapping[str, Text] = {
     "tenant": _("Tenant"),
     "sku": _("SKU"),

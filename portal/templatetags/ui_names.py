@@ -7,7 +7,14 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from portal.console.wording import ANSWERS, PRICE_MODELS, PRICE_PARTS, SERVICE_CLASSES, WORDS
+from portal.console.wording import (
+    ANSWERS,
+    EVENT_KINDS,
+    PRICE_MODELS,
+    PRICE_PARTS,
+    SERVICE_CLASSES,
+    WORDS,
+)
 from portal.templatetags.ui import badge
 
 register = template.Library()
@@ -26,6 +33,15 @@ def named(value: Any, field: str = "name") -> str:  # anything with <field>_en a
 def fit_badge(answer: str) -> SafeString:
     """Whether an appliance fits, as icon, word and colour."""
     word, tone, icon_name = ANSWERS[str(answer)]
+    return badge(word, tone, icon_name)
+
+
+@register.simple_tag
+def event_kind(kind: str) -> SafeString:
+    """What kind of event a difference comes from; nothing for one of use itself."""
+    if kind not in EVENT_KINDS:
+        return SafeString()
+    word, tone, icon_name = EVENT_KINDS[kind]
     return badge(word, tone, icon_name)
 
 

@@ -36,6 +36,7 @@ from tenants.commands.members import invite
 from tenants.models import Membership, Organisation, Project, User
 from tenants.permissions import MEMBER_ROLES, SYSTEM, Actor, ActorKind, Permission
 from tenants.scoping import operator_scope, tenant_scope
+from tests.factories.lately import lately
 from tests.factories.tenants import PASSWORD, member
 
 POOLS = (
@@ -299,7 +300,7 @@ def used(who: Console, days: int = 5, per_day: int = 4, source: str = "gateway")
     now = datetime.now(UTC)
     events = []
     for day in range(days):
-        at = now - timedelta(days=day, hours=2)
+        at = min(now - timedelta(days=day), lately(timedelta(hours=2)))
         for number in range(per_day):
             name = f"{source}-{day}-{number}"
             model = ("chat", "embed")[number % 2]

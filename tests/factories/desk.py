@@ -13,6 +13,7 @@ from appliances.commands.catalogue import list_everything_sellable, load_seed
 from billing.commands.prices import load_default_prices
 from billing.commands.wallet import set_credit_limit
 from common.clock import utc_now
+from common.period import floor_hour
 from compute.commands.chips import load_chips
 from compute.commands.sites import create_centre, create_pool, register_cluster
 from compute.models import Centre
@@ -20,6 +21,7 @@ from tenants.models import Organisation, Project
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
 from tests.factories import compute, tenants
+from tests.factories.lately import lately
 from tests.factories.program import Program
 
 POOL = "h20"
@@ -119,7 +121,7 @@ def deployment_body(**changes: Any) -> dict[str, Any]:
 
 
 def event(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """A CloudEvent that counts 1000 tokens an hour ago."""
+    """A CloudEvent that counts 1000 tokens in the hour an hour ago, or this month's first."""
     data = {
         "quantity": 1000,
         "dimensions": {"model": "tiny", "deployment": "d1", "key": "k1"},
@@ -131,7 +133,8 @@ def event(number: int = 1, **changes: Any) -> dict[str, Any]:
         "source": "my-meter",
         "type": "appliances.tokens_in",
         "subject": "appliances.deployment:d1",
-        "time": written(minute(-HOUR)),
+        # By the hour: said twice, it is the same event.
+        "time": written(floor_hour(lately(HOUR))),
         "data": data,
         **changes,
     }

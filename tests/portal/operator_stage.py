@@ -30,6 +30,8 @@ PAGES = (
     "tenants/",
     "tenants/alice/",
     "tenants/alice/arrears/",
+    "tenants/alice/usage/",
+    "tenants/alice/usage/refused/",
     "revenue/",
     "revenue/leakage/",
     "arrears/",

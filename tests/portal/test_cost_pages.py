@@ -23,6 +23,7 @@ from tenants.scoping import operator_scope, tenant_scope
 from tests.factories import console, desk
 from tests.factories.console import Console
 from tests.factories.desk import Customer, event
+from tests.factories.lately import lately
 from tests.portal.consoles import alice, furnished
 
 __all__ = ["alice", "furnished"]
@@ -134,7 +135,7 @@ def test_a_formula_in_a_name_is_no_formula_in_the_file(alice: Console) -> None:
 
 def spent(who: Console, workload: str, key: str, deployment: str) -> None:
     """Tokens of a key and a deployment, and cards of a workload."""
-    at = utc_now() - timedelta(minutes=5)
+    at = lately(timedelta(minutes=5))
     tokens = {"model": "chat", "deployment": deployment, "key": key}
     cards = {
         "chip": "nvidia-h20",

@@ -312,6 +312,25 @@ ROWS = [
         {"POST": Expect(422, who=those_with(P.RESERVATION_APPROVE))},
         names=_no_reservation,
     ),
+    _page("ops/tenants/<str:code>/usage/", P.USAGE_READ, names=_tenant),
+    _page("ops/tenants/<str:code>/usage/refused/", P.USAGE_READ, names=_tenant),
+    Row(
+        "ops/tenants/<str:code>/usage/event/",
+        "operator",
+        {
+            # No event is named.
+            "GET": Expect(404, who=those_with(P.USAGE_READ)),
+            "POST": Expect(404, who=those_with(P.USAGE_CORRECT)),
+        },
+        names=_tenant,
+    ),
+    Row(
+        "ops/tenants/<str:code>/usage/refused/<uuid:rejected_id>/count/",
+        "operator",
+        # Nobody counts late usage without saying why, which is said first.
+        {"POST": Expect(422, who=those_with(P.USAGE_FORCE))},
+        names=lambda names: {"code": names.code, "rejected_id": NOBODYS},
+    ),
     _page("ops/runs/", P.INVOICE_ISSUE),
     _form("ops/runs/start/", P.INVOICE_ISSUE, 302),
     _page("ops/disputes/", P.DISPUTE_ANSWER),
@@ -337,6 +356,12 @@ ROWS = [
         )
         for route, method, permission, more in (
             ("ops/runs/<uuid:run_id>/", "GET", P.INVOICE_ISSUE, {"run_id": NOBODYS}),
+            (
+                "ops/runs/<uuid:run_id>/<str:code>/draft/",
+                "GET",
+                P.INVOICE_ISSUE,
+                {"run_id": NOBODYS, "code": "no-such-thing"},
+            ),
             ("ops/runs/<uuid:run_id>/approve/", "POST", P.INVOICE_ISSUE, {"run_id": NOBODYS}),
             ("ops/runs/<uuid:run_id>/retry/", "POST", P.INVOICE_ISSUE, {"run_id": NOBODYS}),
             (
