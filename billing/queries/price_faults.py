@@ -91,6 +91,20 @@ def line_faults(lines: Sequence[PriceLine]) -> list[FieldError]:
     return errors
 
 
+def tax_faults(lines: Sequence[PriceLine], effective_at: datetime) -> list[FieldError]:
+    """Lines whose tax code has no rate yet when the list begins: their use could not be billed."""
+    rated = set(
+        TaxRate.objects.filter(during__contains=effective_at).values_list("tax_code", flat=True)
+    )
+    return [
+        FieldError(
+            f"/lines/{index}", "untaxed", _("The tax code has no rate when the list begins.")
+        )
+        for index, line in enumerate(lines)
+        if line.tax_code not in rated
+    ]
+
+
 def naming_faults(lines: Sequence[PriceLine]) -> list[FieldError]:
     """Lines that no use could ever match, or that a reader could not name."""
     errors = []

@@ -12,6 +12,7 @@ from billing.queries.price_faults import (
     line_faults,
     naming_faults,
     overlap_faults,
+    tax_faults,
     time_faults,
 )
 from billing.queries.price_lines import lines_of
@@ -54,6 +55,7 @@ def publishing_faults(version: PriceVersion, now: datetime) -> tuple[FieldError,
     return (
         *time_faults(version.effective_at, now, version.currency),
         *line_faults(lines),
+        *tax_faults(lines, version.effective_at),
         *naming_faults(lines),
         *overlap_faults(lines),
         *coverage_faults(lines, now, version.currency),

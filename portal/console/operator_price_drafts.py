@@ -33,6 +33,7 @@ from portal.console.operator_price_forms import (
     price_line,
     tiers_in,
 )
+from portal.console.price_search import sought
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
 from tenants.permissions import Permission
@@ -71,7 +72,7 @@ def version_page(
     context = {
         "version": version,
         "currency": version.currency,
-        "prices": prices,
+        "prices": sought(prices, request.GET.get("search", "")),
         "changes": difference,
         "is_first": earlier is None,
         "before": earlier,

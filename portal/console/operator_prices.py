@@ -27,6 +27,7 @@ from portal.console.forms import add_refusal
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer, answer_form
 from portal.console.operator_price_forms import FirstListForm, VersionForm
+from portal.console.price_search import sought
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb, Tab
 from tenants.permissions import Permission
@@ -78,7 +79,7 @@ def _book_page(
             for code in CURRENCIES
             if code in published
         ],
-        "current": list_in_force(now, currency),
+        "current": sought(list_in_force(now, currency), request.GET.get("search", "")),
         "first_form": first_form if first_form.offer(published) else None,
         "now": now,
         "may_publish": Permission.PRICE_PUBLISH in request.actor.permissions,

@@ -14,7 +14,7 @@ from billing.adapters.price_csv import PriceFileRefused, price_csv, read_price_c
 from billing.commands import price_drafts as drafts
 from billing.commands.prices import PriceListRefused, publish_version
 from billing.four_eyes import FourEyesRequired
-from billing.models import Price, PriceVersion
+from billing.models import Price, PriceVersion, TaxRate
 from billing.pricing import Tier
 from billing.queries.desk import changes, price_list
 from billing.queries.price_faults import PriceLine
@@ -242,6 +242,34 @@ def test_two_prices_that_fit_equally_well_cannot_be_published(prices: PriceVersi
     put(version_id, make.price_line("test.tokens_in", "4", 1, {"model": "m", "key": "k"}))
     submit(version_id)
     assert publish(version_id).state == "published"
+
+
+def test_a_list_that_begins_before_the_rate_of_its_tax_code_cannot_be_published(
+    prices: PriceVersion,
+) -> None:
+    version_id = begun()
+    with operator_scope():
+        starts_at = PriceVersion.objects.get(pk=version_id).effective_at
+
+    def rated(start: datetime, end: datetime | None) -> None:
+        with operator_scope():
+            TaxRate.objects.create(
+                tax_code="leasing",
+                rate=Decimal("0.13"),
+                during=(start, end),
+                title_en="Leasing",
+                title_zh="租赁",
+            )
+
+    rated(starts_at + make.HOUR, None)
+    put(version_id, replace(make.price_line("test.tokens_in", "1", 1), tax_code="leasing"))
+    with pytest.raises(PriceListRefused) as refused:
+        submit(version_id)
+    assert refusal_codes(refused) == {"untaxed"}
+    assert state_of(version_id) == "draft"
+    rated(starts_at, starts_at + make.HOUR)
+    submit(version_id)
+    assert state_of(version_id) == "submitted"
 
 
 def test_a_list_without_a_price_for_what_is_in_use_cannot_be_published(
