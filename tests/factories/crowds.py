@@ -43,10 +43,12 @@ def hash_of(word: str) -> str:
 def of_tenant(tenant_id: object, invoice_id: object) -> tuple[Copies, ...]:
     """What a tenant has many of, other tenants, and the nodes."""
     own = f"tenant_id = '{tenant_id}'"
+    # Of the line's own hours: in a month's first days its series was used in the one before, too.
+    line = f"FROM billing_invoiceline line WHERE invoice_id = '{invoice_id}' AND position = 1"
     billed = (
-        "series_id IN (SELECT series_id FROM billing_chargesegment JOIN billing_invoiceline line"
-        f" USING (charge_id) WHERE invoice_id = '{invoice_id}' AND position = 1)"
-        " AND at < now() - interval '30 hours'"
+        "series_id IN (SELECT series_id FROM billing_chargesegment WHERE charge_id ="
+        f" (SELECT charge_id {line}))"
+        f" AND at >= (SELECT service_from {line}) AND at < (SELECT service_to {line})"
     )
     paid_in = (
         "transaction_id = (SELECT id FROM billing_ledgertransaction"
