@@ -208,6 +208,10 @@ def test_invoice_details_have_one_row_a_line_and_a_tax_rate(
     totals = {one.number: one.gross for one in invoices}
     assert judged(rows, totals, dataset=Dataset.INVOICE_DETAIL).findings == []
     assert billed(rows) == totals
+    told = {(row["InvoiceId"], row["PaymentDueDate"], row["PaymentTerms"]) for row in rows}
+    terms = "Net 15; paid from the prepaid wallet as far as it holds"
+    fifteen = timedelta(days=15)
+    assert told == {(one.number, one.issued_at + fifteen, terms) for one in invoices}
     named = {(row["InvoiceId"], row["InvoiceDetailId"]): row["BilledCost"] for row in rows}
     of_details: dict[object, Decimal] = defaultdict(Decimal)
     for row in read(alice):
