@@ -231,6 +231,11 @@ def _commitment_of_something(row: Cells) -> bool:
     )
 
 
+def _full_period_is_discontinuous(row: Cells) -> bool:
+    whole = row["ContractCommitmentFulfillmentInterval"] == "Full Period"
+    return not whole or row["ContractCommitmentModel"] == "Discontinuous"
+
+
 def _discount_share(row: Cells) -> bool:
     names = ("DiscountPercentage", "PaymentUpfrontPercentage")
     shares = (number(row, f"ContractCommitment{name}") for name in names)
@@ -313,6 +318,11 @@ ROW_RULES: Mapping[Dataset, tuple[RowRule, ...]] = {
         RowRule("contract-period", "A contract ends after it starts.", _commitment_period),
         RowRule(
             "contract-of", "A commitment is of a quantity or of money.", _commitment_of_something
+        ),
+        RowRule(
+            "contract-model",
+            "What is counted over a full period is Discontinuous.",
+            _full_period_is_discontinuous,
         ),
         RowRule("contract-share", "A share lies between 0 and 1.", _discount_share),
     ),

@@ -122,7 +122,7 @@ def billing_period_rows(periods: Iterable[PeriodFact]) -> Iterator[Row]:
 
 
 def contract_commitment_rows(facts: Iterable[CommitmentFact]) -> Iterator[Row]:
-    """A row for each commitment: reservations, and whatever else a contract agrees."""
+    """A row for each commitment: reservations, and the amounts that contracts agree."""
     for fact in facts:
         yield {
             "BillingCurrency": fact.currency,
@@ -138,7 +138,7 @@ def contract_commitment_rows(facts: Iterable[CommitmentFact]) -> Iterator[Row]:
             "ContractCommitmentId": fact.id,
             "ContractCommitmentLastUpdated": fact.updated_at,
             "ContractCommitmentLifecycleStatus": fact.status,
-            "ContractCommitmentModel": "Continuous",
+            "ContractCommitmentModel": fact.model,
             "ContractCommitmentOfferCategory": fact.offer,
             "ContractCommitmentPaymentInterval": fact.payment_interval,
             "ContractCommitmentPaymentModel": fact.payment_model,

@@ -136,10 +136,11 @@ class CommitmentFact:
     updated_at: datetime
     status: str
     duration: str
-    unit: str
+    unit: str | None
     quantity: Decimal | None
     cost: Decimal | None
     applies_to: Mapping[str, object]
+    model: str = "Continuous"
     offer: str = "Public"
     benefit: str = "Availability"
     fulfillment: str = "Hourly"

@@ -1,11 +1,12 @@
 """Parts that rows are put together from: one function for each group of columns."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from billing.focus.facts import Bill, CreditedLine, LineFact, Row
 from billing.focus.services import FocusMeter
-from common.period import Period
+from common.period import Period, month_of
 
 # Wide enough that no product of a price and a quantity is rounded before it is written.
 EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -23,6 +24,25 @@ def ratio(quantity: int, divisor: int) -> Decimal:
 def product(price: Decimal, quantity: Decimal) -> Decimal:
     """A cost as the specification wants it: the price times the quantity as both are written."""
     return EXACT.multiply(price, quantity).quantize(TWELVE_PLACES, context=EXACT)
+
+
+def duration(period: Period, zone: str) -> str:
+    """How long, in the largest unit that says it whole: "12 Months", "2 Days", "36 Hours"."""
+    months, cursor = 0, period.start
+    while cursor < period.end and month_of(cursor, zone).start == cursor:
+        months, cursor = months + 1, month_of(cursor, zone).end
+    if cursor == period.end:
+        return _counted(months, "Month")
+    length = period.end - period.start
+    for name, unit in (("Day", timedelta(days=1)), ("Hour", timedelta(hours=1))):
+        number, rest = divmod(length, unit)
+        if not rest:
+            return _counted(number, name)
+    return _counted(period.seconds // 60, "Minute")
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def spread(amount: Decimal, weights: Iterable[int]) -> list[Decimal]:

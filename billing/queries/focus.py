@@ -11,13 +11,22 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from billing.focus.datasets import invoice_detail_rows, note_detail_rows
 from billing.focus.facts import Bill, CreditFact, PeriodFact, Row
 from billing.focus.notes import note_rows
 from billing.focus.rows import bill_rows
-from billing.models import BillingPeriod, CreditNote, Invoice
+from billing.models import (
+    Adjustment,
+    AdjustmentState,
+    BillingPeriod,
+    ContractTerm,
+    CreditNote,
+    Invoice,
+    TermKind,
+)
 from billing.queries.focus_credits import credits_paid, credits_returned
 from billing.queries.focus_draws import invoice_draws, rates_of, settled_so_far
 from billing.queries.focus_lines import issued_lines
@@ -25,8 +34,10 @@ from billing.queries.focus_notes import credited_lines, notes_issued, used_share
 from billing.queries.focus_open import OpenUse, open_lines, open_use
 from common.errors import DomainError
 from common.period import Period
+from tenants.models import Organisation
 
 TRIES = 5
+SPENDS = (TermKind.MINIMUM, TermKind.COMMITMENT)
 
 
 class ExportBusy(DomainError):
@@ -123,9 +134,13 @@ def period_facts(*, tenant_id: UUID, month: Period, now: datetime) -> list[Perio
 
 
 def tenants_billed() -> tuple[UUID, ...]:
-    """Every tenant that ever used anything, by code; for the operators' scope."""
-    rows = BillingPeriod.objects.order_by("tenant__code").values_list("tenant_id", flat=True)
-    return tuple(dict.fromkeys(rows))
+    """Every tenant that was or will be billed for anything, by code; for the operators' scope."""
+    used = BillingPeriod.objects.values("tenant_id")
+    adjusted = Adjustment.objects.filter(state=AdjustmentState.APPROVED).values("tenant_id")
+    terms = ContractTerm.objects.filter(kind__in=SPENDS, in_force__isempty=False)
+    agreed = terms.values("tenant_id")
+    rows = Organisation.objects.filter(Q(pk__in=used) | Q(pk__in=adjusted) | Q(pk__in=agreed))
+    return tuple(rows.order_by("code").values_list("pk", flat=True))
 
 
 def invoice_totals(*, numbers: frozenset[str]) -> Mapping[str, Decimal]:

@@ -150,6 +150,7 @@ WRONGS = [
     Wrong("detail-period", 0, {"BillingPeriodEnd": "2026-10-31T16:00:00Z"}, DETAILS),
     Wrong("billing-period", 0, {"BillingPeriodEnd": "2026-10-31T16:00:00Z"}, PERIODS),
     Wrong("contract-period", 0, {"ContractPeriodEnd": "2026-10-31T16:00:00Z"}, CONTRACTS),
+    Wrong("contract-model", 0, {"ContractCommitmentFulfillmentInterval": "Full Period"}, CONTRACTS),
     Wrong("contract-share", 0, {"ContractCommitmentDiscountPercentage": "1.5"}, CONTRACTS),
     Wrong(
         "contract-of",

@@ -19,6 +19,7 @@ from tenants.models import Organisation
 from tenants.permissions import MEMBER_ROLES, Actor, ActorKind, PermissionRefused
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.shorthand import ingest
+from tests.billing.test_contracts import activate, drafted, spend
 from tests.factories import billing as make
 from tests.factories import desk, focus
 from tests.factories.console import Console
@@ -148,6 +149,14 @@ def test_reservations_are_commitments_of_a_contract(alice: Customer) -> None:
     hours = Decimal(row.cards * row.period.seconds) / 3600
     assert Decimal(told["ContractCommitmentQuantity"]) == hours
     assert Decimal(told["ContractCommitmentCost"]) == row.net
+
+
+def test_agreed_amounts_stand_beside_them(alice: Customer) -> None:
+    activate(alice.organisation, drafted(alice.organisation, spend("300.00", "minimum")))
+    asked = {"dataset": "ContractCommitment", "period": NOVEMBER}
+    (told,) = rows_in(content(alice.get("exports/focus", **asked)))
+    assert (told["ContractId"], told["ContractCommitmentType"]) == ("HT-1", "Minimum Spend")
+    assert (told["ContractCommitmentCost"], told["ContractCommitmentUnit"]) == ("300.0", "")
 
 
 @pytest.fixture
