@@ -1,7 +1,8 @@
 """CostAndUsage: a credit note's facts become rows, which take back what an invoice's rows said.
 
-A credit note gives money back and not use, so its rows have costs and no quantities. Of a whole
-note they are, with the invoice's own rows, nothing: in billed and in effective cost.
+A credit note gives money back and not use, so its rows have costs, no price and no quantity, and
+nothing was consumed. Of a whole note they are, with the invoice's own rows, nothing: in billed and
+in effective cost.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from billing.focus.parts import (
     NOTHING,
     TWELVE_PLACES,
     bill_part,
+    consumed_part,
     costs_part,
     credited_share,
     kind_part,
@@ -66,6 +68,7 @@ def _line_rows(bill: Bill, one: CreditedLine, used: Mapping[str, Decimal]) -> It
         return
     yield {
         **_money(bill, one, meter, "Usage", "Usage-Based", effective=-one.net),
+        **consumed_part(meter, 0),
         "BilledCost": -one.net,
         "PricingCategory": "Standard",
     }
@@ -89,6 +92,7 @@ def _fee_rows(
             yield {
                 **_money(bill, one, meter, "Usage", "Usage-Based", effective=-amount),
                 **commitment_part(commitment_id, meter, 0, status=status),
+                **(consumed_part(meter, 0) if status == "Used" else {}),
                 **named,
                 "ListCost": NOTHING,
                 "ContractedCost": NOTHING,

@@ -40,19 +40,21 @@ def credits_paid(invoices: Sequence[Invoice]) -> Credits:
 # A note tells the credits of each line that it takes money off, once; so the n-th note of a line
 # is what the credits were told the n-th time.
 RETURNED = """
+WITH credited AS (
+    SELECT invoice_line_id FROM billing_creditnoteline WHERE credit_note_id = ANY(%(notes)s)
+)
 SELECT told.credit_note_id, lot.code, lot.title, -sum(back.amount)
 FROM (
     SELECT credit_note_id, invoice_line_id,
         row_number() OVER (PARTITION BY invoice_line_id ORDER BY id) AS place
     FROM billing_creditnoteline
-    WHERE gross > 0 AND invoice_line_id IN (
-        SELECT invoice_line_id FROM billing_creditnoteline WHERE credit_note_id = ANY(%(notes)s)
-    )
+    WHERE gross > 0 AND invoice_line_id IN (SELECT invoice_line_id FROM credited)
 ) told
 JOIN (
     SELECT id, invoice_line_id,
         row_number() OVER (PARTITION BY invoice_line_id ORDER BY id) AS place
-    FROM billing_creditrestore WHERE key LIKE 'line:%%'
+    FROM billing_creditrestore
+    WHERE key LIKE 'line:%%' AND invoice_line_id IN (SELECT invoice_line_id FROM credited)
 ) restore ON restore.invoice_line_id = told.invoice_line_id AND restore.place = told.place
 JOIN billing_credituse back ON back.restore_id = restore.id
 JOIN billing_credituse paid ON paid.id = back.restores_id AND paid.kind = %(used)s

@@ -94,6 +94,9 @@ def test_a_whole_credit_note_and_its_invoice_come_to_nothing(
         (DECEMBER.start, DECEMBER.end)
     }
     assert {row["ChargePeriodEnd"] <= invoices[0].period_end for row in rows} == {True}
+    # Money is given back, and no use.
+    quantities = {(row.get("PricingQuantity"), row.get("ConsumedQuantity")) for row in rows}
+    assert quantities == {(None, None), (None, 0)}
     together = [*of(before, invoices[0]), *rows]
     assert [summed(together, name) for name in ("BilledCost", "EffectiveCost")] == [0, 0]
     assert broken() == ()

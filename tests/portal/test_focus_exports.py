@@ -20,6 +20,7 @@ from tenants.permissions import MEMBER_ROLES, Actor, ActorKind, PermissionRefuse
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.shorthand import ingest
 from tests.billing.test_contracts import activate, drafted, spend
+from tests.billing.test_focus_notes import credit
 from tests.factories import billing as make
 from tests.factories import desk, focus
 from tests.factories.console import Console
@@ -232,6 +233,21 @@ def test_the_checker_exits_1_and_says_which_invoice_is_not_what_its_rows_are(
     assert refused.value.returncode == 1
     assert f"{number} is {gross}, its rows are" in out_text.getvalue()
     assert "All rules hold" in checked(path, "--without-invoices")
+
+
+@pytest.mark.usefixtures("mixed")
+@pytest.mark.parametrize("dataset", ["CostAndUsage", "InvoiceDetail", "BillingPeriod"])
+def test_the_checker_compares_credit_notes_with_what_was_credited(
+    tmp_path: Path, dataset: str
+) -> None:
+    with operator_scope():
+        invoice = Invoice.objects.order_by("number")[0]
+    note = credit(invoice)
+    path = tmp_path / "december.csv"
+    call_command("export_focus", "--period", "2026-12", "--into", str(path), "--dataset", dataset)
+    rows = rows_in(path.read_bytes())
+    assert {row.get("InvoiceId", note.number) for row in rows} == {note.number}
+    assert checked(path).endswith(f"All rules hold in {len(rows)} rows.\n")
 
 
 def test_the_console_offers_the_months_and_gives_the_file(console_alice: Console) -> None:
