@@ -249,8 +249,8 @@ def test_an_invoice_costs_the_same_few_statements_however_many_lines_it_has(
         ) as caught,
     ):
         list(cost_and_usage(tenant_id=alice.pk, month=focus.NOVEMBER, now=LATER))
-    # The list twice, the draft's eight, and for each of two invoices and the draft: draws, rates,
-    # lines; the draft also names its account and its projects.
+    # Twice what is settled; invoices, notes and what credits paid; the draft's five; draws, rates
+    # and lines of two invoices; the draft's draws, rates, account and projects.
     assert len(caught) <= 20
 
 
