@@ -23,6 +23,7 @@ from billing.focus.columns import GIVEN, Dataset, Version, columns
 from billing.focus.datasets import billing_period_rows, contract_commitment_rows
 from billing.focus.facts import Row
 from billing.queries.focus import cost_and_usage, invoice_details, period_facts, tenants_billed
+from billing.queries.focus_agreed import spend_commitments
 from common.errors import DomainError
 from common.period import Period, month_of
 from common.zone import centre_zone
@@ -124,8 +125,10 @@ def export_rows(*, tenant_id: UUID | None, wanted: Order, now: datetime) -> Iter
     """The rows of an order, tenant by tenant."""
     month = wanted.month
     if wanted.dataset is Dataset.CONTRACT_COMMITMENT:
-        # Whatever else a contract agrees joins the reservations here.
-        return contract_commitment_rows(reservation_commitments(tenant_id=tenant_id, month=month))
+        reserved = reservation_commitments(tenant_id=tenant_id, month=month)
+        agreed = spend_commitments(tenant_id=tenant_id, month=month, now=now)
+        # Whatever else is agreed joins them here.
+        return contract_commitment_rows(chain(reserved, agreed))
     tenants: Sequence[UUID] = (tenant_id,) if tenant_id is not None else tenants_billed()
     if wanted.dataset is Dataset.BILLING_PERIOD:
         facts = (period_facts(tenant_id=one, month=month, now=now) for one in tenants)

@@ -15,6 +15,7 @@ from billing.focus import services
 from billing.focus.facts import Bill, Draw, LineFact, Rate, Row
 from billing.focus.parts import (
     EXACT,
+    FEN,
     NOTHING,
     bill_part,
     costs_part,
@@ -26,8 +27,6 @@ from billing.focus.parts import (
 )
 from billing.focus.services import FocusMeter
 from common.period import Period, month_of
-
-FEN = Decimal("0.01")
 
 
 class Part(NamedTuple):

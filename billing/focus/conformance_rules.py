@@ -196,7 +196,8 @@ def _credit_is_one_amount(row: Cells) -> bool:
         return True
     billed = number(row, "BilledCost")
     same = all(number(row, name) == billed for name in ("ListCost", "ContractedCost"))
-    return same and billed <= 0
+    # A credit note gives back what a credit had paid.
+    return same and (billed > 0 if _is_correction(row) else billed <= 0)
 
 
 def _currency(row: Cells) -> bool:
@@ -228,6 +229,11 @@ def _commitment_of_something(row: Cells) -> bool:
     return given(row, "ContractCommitmentQuantity", "ContractCommitmentUnit") or given(
         row, "ContractCommitmentCost", "BillingCurrency"
     )
+
+
+def _full_period_is_discontinuous(row: Cells) -> bool:
+    whole = row["ContractCommitmentFulfillmentInterval"] == "Full Period"
+    return not whole or row["ContractCommitmentModel"] == "Discontinuous"
 
 
 def _discount_share(row: Cells) -> bool:
@@ -288,7 +294,11 @@ ROW_RULES: Mapping[Dataset, tuple[RowRule, ...]] = {
             "purchase-effective", "A commitment's fee costs nothing yet.", _purchase_is_prepaid
         ),
         RowRule("effective-billed", "Other charges cost what is billed.", _effective_is_billed),
-        RowRule("credit-amount", "A credit is one amount, below zero.", _credit_is_one_amount),
+        RowRule(
+            "credit-amount",
+            "A credit is one amount, below zero; above where it is given back.",
+            _credit_is_one_amount,
+        ),
         RowRule("service-pair", "A subcategory stands under its own category.", _service_pair),
     ),
     Dataset.INVOICE_DETAIL: (
@@ -308,6 +318,11 @@ ROW_RULES: Mapping[Dataset, tuple[RowRule, ...]] = {
         RowRule("contract-period", "A contract ends after it starts.", _commitment_period),
         RowRule(
             "contract-of", "A commitment is of a quantity or of money.", _commitment_of_something
+        ),
+        RowRule(
+            "contract-model",
+            "What is counted over a full period is Discontinuous.",
+            _full_period_is_discontinuous,
         ),
         RowRule("contract-share", "A share lies between 0 and 1.", _discount_share),
     ),

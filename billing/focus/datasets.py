@@ -1,15 +1,21 @@
 """The three datasets beside CostAndUsage: InvoiceDetail, BillingPeriod and ContractCommitment."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
-from billing.focus.facts import Bill, CommitmentFact, CreditFact, LineFact, PeriodFact, Row
+from billing.focus.facts import (
+    Bill,
+    CommitmentFact,
+    CreditedLine,
+    CreditFact,
+    LineFact,
+    PeriodFact,
+    Row,
+)
 from billing.focus.parts import NOTHING
-from billing.focus.rows import TaxKey, category_of, tax_key
+from billing.focus.rows import category_of
+from billing.focus.taxes import TaxKey, credited_tax_key, tax_key
 from common.period import Period
-
-# An invoice is paid from the wallet when it is issued; there is no later day to pay on.
-TERMS = "Due on issue, settled from the prepaid wallet"
 
 
 def invoice_detail_rows(
@@ -26,6 +32,26 @@ def invoice_detail_rows(
         taxes[key] = taxes.get(key, NOTHING) + line.tax
         total += line.net
         yield _detail(bill, str(line.id), category_of(line), line.title, line.net)
+    yield from _closing_details(bill, total, taxes, credits)
+
+
+def note_detail_rows(
+    bill: Bill, lines: Iterable[CreditedLine], *, credits: Iterable[CreditFact] = ()
+) -> Iterator[Row]:
+    """The same of a credit note, whose rows refer to the invoice it is of."""
+    taxes: dict[TaxKey, Decimal] = {}
+    total = NOTHING
+    for one in lines:
+        key = credited_tax_key(one.of)
+        taxes[key] = taxes.get(key, NOTHING) - one.tax
+        total -= one.net
+        yield _detail(bill, one.id, category_of(one.of), f"{one.of.title}: credited", -one.net)
+    yield from _closing_details(bill, total, taxes, credits)
+
+
+def _closing_details(
+    bill: Bill, total: Decimal, taxes: Mapping[TaxKey, Decimal], credits: Iterable[CreditFact]
+) -> Iterator[Row]:
     for key, amount in sorted(taxes.items(), key=lambda item: item[0].id):
         total += amount
         if amount:
@@ -33,8 +59,16 @@ def invoice_detail_rows(
     for credit in credits:
         total += credit.amount
         yield _detail(bill, credit.id, "Credit", credit.description, credit.amount)
-    if bill.gross != total:
-        yield _detail(bill, "rounding", "Adjustment", "Rounding", bill.gross - total)
+    if bill.total != total:
+        yield _detail(bill, "rounding", "Adjustment", "Rounding", bill.total - total)
+
+
+def _terms(bill: Bill) -> str:
+    """How a bill is to be paid; an invoice takes what the wallet holds when it is issued."""
+    if bill.corrects:
+        return "Credit note; nothing to pay"
+    when = f"Net {bill.payment_days}" if bill.payment_days else "Due on issue"
+    return f"{when}; paid from the prepaid wallet as far as it holds"
 
 
 def _detail(bill: Bill, detail_id: str, category: str, title: str, amount: Decimal) -> Row:
@@ -48,17 +82,18 @@ def _detail(bill: Bill, detail_id: str, category: str, title: str, amount: Decim
         "InvoiceDetailCreated": bill.issued_at,
         "InvoiceDetailDescription": title,
         "InvoiceDetailId": detail_id,
-        "InvoiceDetailLastUpdated": bill.issued_at,
+        "InvoiceDetailLastUpdated": bill.voided_at or bill.issued_at,
         "InvoiceId": bill.number,
         "InvoiceIssueDate": bill.issued_at,
-        "InvoiceIssueStatus": "Issued",
+        "InvoiceIssueStatus": "Voided" if bill.voided_at else "Issued",
         "InvoiceIssuerName": bill.issuer,
         "PaymentCurrency": bill.currency,
         "PaymentCurrencyBilledCost": amount,
         "PaymentCurrencyInvoiceDetailId": detail_id,
-        "PaymentTerms": TERMS,
+        "PaymentDueDate": bill.due_at,
+        "PaymentTerms": _terms(bill),
         # An invoice that corrects no other refers to itself.
-        "ReferenceInvoiceId": bill.number,
+        "ReferenceInvoiceId": bill.corrects or bill.number,
     }
 
 
@@ -87,7 +122,7 @@ def billing_period_rows(periods: Iterable[PeriodFact]) -> Iterator[Row]:
 
 
 def contract_commitment_rows(facts: Iterable[CommitmentFact]) -> Iterator[Row]:
-    """A row for each commitment: reservations, and whatever else a contract agrees."""
+    """A row for each commitment: reservations, and the amounts that contracts agree."""
     for fact in facts:
         yield {
             "BillingCurrency": fact.currency,
@@ -103,7 +138,7 @@ def contract_commitment_rows(facts: Iterable[CommitmentFact]) -> Iterator[Row]:
             "ContractCommitmentId": fact.id,
             "ContractCommitmentLastUpdated": fact.updated_at,
             "ContractCommitmentLifecycleStatus": fact.status,
-            "ContractCommitmentModel": "Continuous",
+            "ContractCommitmentModel": fact.model,
             "ContractCommitmentOfferCategory": fact.offer,
             "ContractCommitmentPaymentInterval": fact.payment_interval,
             "ContractCommitmentPaymentModel": fact.payment_model,

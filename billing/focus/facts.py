@@ -1,7 +1,7 @@
 """What an export is made of: plain facts that billing's queries gather, and the rows they become.
 
-Whoever adds a kind of money (vouchers, contracts) gathers these facts and gets the rows for
-nothing: a credit is a ``CreditFact``, an agreement a ``CommitmentFact``.
+Whoever adds a kind of money gathers these facts and gets the rows for nothing: a credit is a
+``CreditFact``, an agreement a ``CommitmentFact``.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,13 @@ Row = dict[str, Value]
 
 @dataclass(frozen=True)
 class Bill:
-    """One invoice, or the draft of the next: what all its rows have in common.
+    """One invoice, one credit note, or the draft of the next invoice: what all its rows share.
 
-    Shape: ``number`` is None for a draft, which no invoice stands for yet.
+    Units: ``total`` is what the rows come to: with tax, less what credits pay; below zero on a
+    credit note.
+    Shape: ``number`` is None for a draft, which no invoice stands for yet. ``corrects`` is the
+    number of the invoice that a credit note is of. ``voided_at`` is when a credit note took all of
+    an invoice back.
     """
 
     number: str | None
@@ -28,9 +32,13 @@ class Bill:
     account_name: str
     currency: str
     period: Period
-    gross: Decimal
+    total: Decimal
     issued_at: datetime | None = None
     zone: str = "Asia/Shanghai"
+    corrects: str = ""
+    due_at: datetime | None = None
+    payment_days: int | None = None
+    voided_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -79,14 +87,26 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class CreditedLine:
+    """What a credit note takes back of a line. Units: whole fen, of the line's own sign."""
+
+    id: str
+    of: LineFact
+    net: Decimal
+    tax: Decimal
+
+
+@dataclass(frozen=True)
 class CreditFact:
-    """Money off a bill: a voucher, a promotional credit. ``amount`` is below zero."""
+    """What a voucher or a promotional credit paid of a bill.
+
+    Units: with tax; below zero where it paid, above where a credit note gave it back.
+    """
 
     id: str
     description: str
     amount: Decimal
     period: Period
-    voucher_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,10 +136,11 @@ class CommitmentFact:
     updated_at: datetime
     status: str
     duration: str
-    unit: str
+    unit: str | None
     quantity: Decimal | None
     cost: Decimal | None
     applies_to: Mapping[str, object]
+    model: str = "Continuous"
     offer: str = "Public"
     benefit: str = "Availability"
     fulfillment: str = "Hourly"

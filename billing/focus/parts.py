@@ -1,17 +1,19 @@
 """Parts that rows are put together from: one function for each group of columns."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-from billing.focus.facts import Bill, LineFact, Row
+from billing.focus.facts import Bill, CreditedLine, LineFact, Row
 from billing.focus.services import FocusMeter
-from common.period import Period
+from common.period import Period, month_of
 
 # Wide enough that no product of a price and a quantity is rounded before it is written.
 EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 # What DECIMAL(38, 12) keeps; a quantity such as 1000 seconds in hours has no end.
 TWELVE_PLACES = Decimal("0.000000000001")
 NOTHING = Decimal(0)
+FEN = Decimal("0.01")
 
 
 def ratio(quantity: int, divisor: int) -> Decimal:
@@ -22,6 +24,25 @@ def ratio(quantity: int, divisor: int) -> Decimal:
 def product(price: Decimal, quantity: Decimal) -> Decimal:
     """A cost as the specification wants it: the price times the quantity as both are written."""
     return EXACT.multiply(price, quantity).quantize(TWELVE_PLACES, context=EXACT)
+
+
+def duration(period: Period, zone: str) -> str:
+    """How long, in the largest unit that says it whole: "12 Months", "2 Days", "36 Hours"."""
+    months, cursor = 0, period.start
+    while cursor < period.end and month_of(cursor, zone).start == cursor:
+        months, cursor = months + 1, month_of(cursor, zone).end
+    if cursor == period.end:
+        return _counted(months, "Month")
+    length = period.end - period.start
+    for name, unit in (("Day", timedelta(days=1)), ("Hour", timedelta(hours=1))):
+        number, rest = divmod(length, unit)
+        if not rest:
+            return _counted(number, name)
+    return _counted(period.seconds // 60, "Minute")
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def spread(amount: Decimal, weights: Iterable[int]) -> list[Decimal]:
@@ -35,7 +56,7 @@ def spread(amount: Decimal, weights: Iterable[int]) -> list[Decimal]:
     for part in parts:
         weight += part
         due = EXACT.divide(EXACT.multiply(amount, Decimal(weight)), Decimal(total))
-        rounded = due.quantize(Decimal("0.01"), context=EXACT)
+        rounded = due.quantize(FEN, context=EXACT)
         shares.append(rounded - before)
         before = rounded
     return shares
@@ -86,9 +107,21 @@ def same_costs(amount: Decimal) -> Row:
     return costs_part(billed=amount, effective=amount, listed=amount, contracted=amount)
 
 
+def credited_share(one: CreditedLine) -> Decimal:
+    """How much of a line a credit note takes back; nothing where only tax was left to take."""
+    return EXACT.divide(one.net, one.of.net) if one.net else NOTHING
+
+
+def priced_costs(line: LineFact, quantity: int) -> tuple[Decimal, Decimal]:
+    """What a quantity of a line costs by the list, and by contract."""
+    amount = ratio(quantity, line.unit_quantity)
+    return product(line.list_unit_price, amount), product(line.unit_price, amount)
+
+
 def prices_part(line: LineFact, meter: FocusMeter, quantity: int) -> Row:
     """The prices of a line and the quantity they apply to, and the two products of them."""
     amount = ratio(quantity, line.unit_quantity)
+    listed, contracted = priced_costs(line, quantity)
     return {
         "PricingQuantity": amount,
         "PricingUnit": meter.pricing_unit(line.unit_quantity),
@@ -96,8 +129,8 @@ def prices_part(line: LineFact, meter: FocusMeter, quantity: int) -> Row:
         "ContractedUnitPrice": line.unit_price,
         "PricingCurrencyListUnitPrice": line.list_unit_price,
         "PricingCurrencyContractedUnitPrice": line.unit_price,
-        "ListCost": product(line.list_unit_price, amount),
-        "ContractedCost": product(line.unit_price, amount),
+        "ListCost": listed,
+        "ContractedCost": contracted,
     }
 
 

@@ -6,7 +6,7 @@ inside a reservation is a row for each reservation it drew on; tax is a row for 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
@@ -15,9 +15,7 @@ from billing.focus import services
 from billing.focus.commitments import Ledger, commitment_part, fee_row
 from billing.focus.facts import Bill, CreditFact, Draw, LineFact, Rate, Row
 from billing.focus.parts import (
-    EXACT,
     NOTHING,
-    TWELVE_PLACES,
     bill_part,
     consumed_part,
     costs_part,
@@ -30,9 +28,8 @@ from billing.focus.parts import (
     spread,
 )
 from billing.focus.services import FocusMeter, Role
-from common.period import Period
+from billing.focus.taxes import USAGE, Taxes, is_correction
 
-USAGE = "usage"
 # More than a fen between a bill and its rows is no rounding.
 MOST_RESIDUE = Decimal("0.01")
 
@@ -54,20 +51,30 @@ def bill_rows(
     Shape: the lines of a charge follow one another. ``draws`` says by charge which commitments
     covered use drew on, ``rates`` what those commitments cost that this bill has no fee for.
     """
-    ledger, taxes, total = Ledger(bill, rates), _Taxes(bill), NOTHING
+    ledger, taxes, total = Ledger(bill, rates), Taxes(bill), NOTHING
     for charge, together in groupby(lines, attrgetter("charge")):
         for line, drawn in _divided(list(together), draws.get(charge, ())):
             taxes.add(line)
             total += line.net
             yield from _line_rows(bill, line, drawn, ledger)
     yield from ledger.unused_rows()
+    yield from closing_rows(bill, total, taxes, credits)
+
+
+def closing_rows(
+    bill: Bill, total: Decimal, taxes: Taxes, credits: Iterable[CreditFact]
+) -> Iterator[Row]:
+    """What follows the lines of a bill, whose nets come to ``total``: tax, credits, rounding.
+
+    Raises: DoesNotAddUp.
+    """
     for row, amount in taxes.rows():
         total += amount
         yield row
     for credit in credits:
         total += credit.amount
         yield credit_row(bill, credit)
-    residue = bill.gross - total
+    residue = bill.total - total
     if abs(residue) > MOST_RESIDUE:
         raise DoesNotAddUp(f"{bill.number or 'The draft'}: {residue} of it stand in no row.")
     if residue:
@@ -112,11 +119,6 @@ def category_of(line: LineFact) -> str:
     if line.kind != USAGE:
         return "Adjustment"
     return "Purchase" if services.of(line.meter).role is Role.BUYS else "Usage"
-
-
-def is_correction(line: LineFact) -> bool:
-    """Whether a line changes what an earlier invoice billed: late use, or use taken back."""
-    return line.is_late or line.quantity < 0
 
 
 def usage_row(bill: Bill, line: LineFact, meter: FocusMeter) -> Row:
@@ -181,10 +183,11 @@ def adjustment_row(bill: Bill, line: LineFact) -> Row:
 
 
 def credit_row(bill: Bill, credit: CreditFact) -> Row:
-    """A voucher or a promotional credit: less to pay, whichever cost one looks at."""
+    """A voucher or a promotional credit: less to pay, whichever cost one looks at; what a credit
+    note gives back of one is owed, and paid, no more."""
     return {
         **bill_part(bill),
-        **kind_part("Credit", "One-Time", credit.period, is_correction=False),
+        **kind_part("Credit", "One-Time", credit.period, is_correction=credit.amount > 0),
         **same_costs(credit.amount),
         **other_service("Credits"),
         "ChargeDescription": credit.description,
@@ -200,83 +203,4 @@ def residue_row(bill: Bill, amount: Decimal) -> Row:
         **same_costs(amount),
         **other_service("Adjustments"),
         "ChargeDescription": "Rounding",
-    }
-
-
-@dataclass(frozen=True)
-class TaxKey:
-    """What one row of tax is of; ``id`` names it within its invoice."""
-
-    code: str
-    rate: Decimal
-    is_correction: bool
-
-    @property
-    def id(self) -> str:
-        late = "-correction" if self.is_correction else ""
-        return f"tax-{self.code}-{self.rate.normalize():f}{late}"
-
-
-@dataclass
-class _TaxSum:
-    tax: Decimal
-    listed: Decimal
-    contracted: Decimal
-    period: Period
-
-
-class _Taxes:
-    """Sums the tax of a bill by rate, corrections apart."""
-
-    def __init__(self, bill: Bill) -> None:
-        self.bill = bill
-        self.sums: dict[TaxKey, _TaxSum] = {}
-
-    def add(self, line: LineFact) -> None:
-        key = tax_key(line)
-        late = line.is_late
-        period = line.period if late else self.bill.period
-        known = self.sums.setdefault(key, _TaxSum(NOTHING, NOTHING, NOTHING, period))
-        known.tax += line.tax
-        known.listed += _tax_on(line, line.list_unit_price)
-        known.contracted += _tax_on(line, line.unit_price)
-        known.period = Period(
-            min(known.period.start, period.start), max(known.period.end, period.end)
-        )
-
-    def rows(self) -> Iterator[tuple[Row, Decimal]]:
-        for key, one in sorted(self.sums.items(), key=lambda item: item[0].id):
-            if not (one.tax or one.listed or one.contracted):
-                continue
-            yield _tax_row(self.bill, key, one), one.tax
-
-
-def tax_key(line: LineFact) -> TaxKey:
-    return TaxKey(line.tax_code, line.tax_rate, is_correction(line))
-
-
-def _tax_on(line: LineFact, unit_price: Decimal) -> Decimal:
-    """The tax on what a line would cost at a price; on its net where it has no price."""
-    if line.kind != USAGE:
-        return EXACT.multiply(line.net, line.tax_rate)
-    cost = EXACT.divide(
-        EXACT.multiply(unit_price, Decimal(line.priced_quantity)), Decimal(line.unit_quantity)
-    )
-    return EXACT.multiply(cost, line.tax_rate)
-
-
-def _tax_row(bill: Bill, key: TaxKey, one: _TaxSum) -> Row:
-    return {
-        **bill_part(bill),
-        **kind_part("Tax", "One-Time", one.period, is_correction=key.is_correction),
-        **costs_part(
-            billed=one.tax,
-            effective=one.tax,
-            listed=one.listed.quantize(TWELVE_PLACES, context=EXACT),
-            contracted=one.contracted.quantize(TWELVE_PLACES, context=EXACT),
-        ),
-        **other_service("Value-added tax"),
-        "ChargeDescription": f"Value-added tax {EXACT.multiply(key.rate, Decimal(100)):f} %",
-        "InvoiceDetailId": None if bill.number is None else key.id,
-        "PricingCurrency": bill.currency,
     }

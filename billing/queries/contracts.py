@@ -43,7 +43,7 @@ def agreements(tenant_id: UUID) -> Agreements:
         if term.kind in (TermKind.DISCOUNT, TermKind.PRICE):
             rates.append(agreed_rate(term))
         else:
-            spends.append(_spend(term))
+            spends.append(agreed_spend(term))
     return Agreements(tuple(rates), tuple(spends))
 
 
@@ -66,7 +66,8 @@ def agreed_rate(term: ContractTerm) -> AgreedTerm:
     )
 
 
-def _spend(term: ContractTerm) -> SpendTerm:
+def agreed_spend(term: ContractTerm) -> SpendTerm:
+    """A minimum or a committed amount that is or was in force."""
     return SpendTerm(
         id=term.pk,
         contract_number=term.contract.number,

@@ -20,10 +20,11 @@ from django.utils.translation import gettext_lazy as _
 from billing.charging import RatedCharge
 from billing.costs import Place, spread
 from billing.models import LineKind
+from billing.queries.draft_months import charge_month, first_month, true_up_month
 from billing.queries.drafts import Draft, draft
-from billing.queries.trueups import RatedTrueUp, true_up_line
+from billing.queries.trueups import true_up_line
 from common.errors import DomainError
-from common.period import HOUR, Period, month_of
+from common.period import Period
 from tenants.permissions import Actor, Permission, require
 
 TRIES = 5
@@ -142,18 +143,10 @@ def month_costs(*, actor: Actor, tenant_id: UUID, month: Period, now: datetime) 
     )
 
 
-def _first_month(of: Draft) -> datetime | None:
-    """The oldest open month, on whose invoice stands what is late."""
-    if of.period_start is None:
-        return None
-    return month_of(of.period_start, settings.CENTRE_TIME_ZONE).start
-
-
 def _open_charges(of: Draft, month: Period) -> Iterator[tuple[int, _Charge]]:
     """The draft's charges that belong to the month, by their place in the draft."""
-    first = _first_month(of)
     for place, charge in enumerate(of.charges):
-        if (first if charge.key.is_late else charge.key.running.month_start) == month.start:
+        if charge_month(of, charge.key) == month.start:
             yield place, _Charge(_bought(charge), _net(charge), is_invoiced=False)
 
 
@@ -168,25 +161,16 @@ def _net(charge: RatedCharge) -> Decimal:
 
 def _unused(of: Draft, month: Period) -> Iterator[CostPart]:
     """The draft's true-ups and adjustments that belong to the month."""
-    first = _first_month(of)
     for lacking in of.true_ups:
-        closed = _month_closed(lacking)
-        # A month without use asks for a true-up all the same, and has no open period yet.
-        if max(closed, first or closed) == month.start:
+        if true_up_month(of, lacking) == month.start:
             line = true_up_line(lacking)
             bought = Bought(line.kind, "", line.sku, line.title_en, line.title_zh)
             yield CostPart(None, bought, Used(), 0, lacking.net, is_invoiced=False)
     for fact in of.adjustments:
-        if first == month.start:
+        if first_month(of) == month.start:
             kind = LineKind.ADJUSTMENT.value
             bought = Bought(kind, "", kind, fact.title_en, fact.title_zh)
             yield CostPart(None, bought, Used(), 0, fact.net, is_invoiced=False)
-
-
-def _month_closed(lacking: RatedTrueUp) -> datetime:
-    """The last month of the stretch that a true-up is for."""
-    last = lacking.true_up.interval.counted.end - HOUR
-    return month_of(last, settings.CENTRE_TIME_ZONE).start
 
 
 # Hours become days before they leave the database: a month of ten thousand buckets is a row for

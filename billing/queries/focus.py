@@ -1,38 +1,43 @@
 """What FOCUS exports are made of: a tenant's bills of one month, read as facts and made rows.
 
-A bill of a month is an invoice whose period ends within it, and, while the month is open, the
-draft of what was used in it and stands on no invoice yet.
+A bill of a month is an invoice whose period ends within it, a credit note that was issued in it,
+and, while the month is open, the draft of what belongs to it and stands on no invoice yet.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.charging import RatedLine
-from billing.focus.datasets import invoice_detail_rows
-from billing.focus.facts import Bill, LineFact, PeriodFact, Row
+from billing.focus.datasets import invoice_detail_rows, note_detail_rows
+from billing.focus.facts import Bill, CreditFact, PeriodFact, Row
+from billing.focus.notes import note_rows
 from billing.focus.rows import bill_rows
-from billing.models import BillingPeriod, Invoice, InvoiceLine, LineKind
-from billing.queries.drafts import draft
-from billing.queries.focus_draws import (
-    Draws,
-    draft_draws,
-    invoice_draws,
-    rates_of,
-    settled_so_far,
+from billing.models import (
+    Adjustment,
+    AdjustmentState,
+    BillingPeriod,
+    ContractTerm,
+    CreditNote,
+    Invoice,
+    TermKind,
 )
-from billing.rating import ChargeKey
+from billing.queries.focus_credits import credits_paid, credits_returned
+from billing.queries.focus_draws import invoice_draws, rates_of, settled_so_far
+from billing.queries.focus_lines import issued_lines
+from billing.queries.focus_notes import credited_lines, notes_issued, used_shares
+from billing.queries.focus_open import OpenUse, open_lines, open_use
 from common.errors import DomainError
-from common.period import Period, month_of
-from tenants.models import Organisation, Project
+from common.period import Period
+from tenants.models import Organisation
 
-CHUNK = 2000
 TRIES = 5
+SPENDS = (TermKind.MINIMUM, TermKind.COMMITMENT)
 
 
 class ExportBusy(DomainError):
@@ -45,20 +50,11 @@ class ExportBusy(DomainError):
 
 
 @dataclass(frozen=True)
-class OpenUse:
-    """The part of a draft that falls into one month."""
-
-    bill: Bill
-    lines: tuple[RatedLine, ...]
-    places: Mapping[ChargeKey, str]
-    draws: Draws
-
-
-@dataclass(frozen=True)
 class MonthBills:
-    """A tenant's bills of one month: what was issued, and what is still open."""
+    """A tenant's bills of one month: what was issued, what was credited, what is still open."""
 
     issued: tuple[Invoice, ...]
+    notes: tuple[CreditNote, ...]
     open_use: OpenUse | None
 
 
@@ -71,7 +67,8 @@ def month_bills(*, tenant_id: UUID, month: Period, now: datetime) -> MonthBills:
     """
     for _try in range(TRIES):
         before = settled_so_far(tenant_id)
-        bills = MonthBills(_issued(tenant_id, month), _open_use(tenant_id, month, now))
+        issued, notes = _issued(tenant_id, month), notes_issued(tenant_id, month)
+        bills = MonthBills(issued, notes, open_use(tenant_id, month, now))
         if settled_so_far(tenant_id) == before:
             return bills
     raise ExportBusy
@@ -80,25 +77,38 @@ def month_bills(*, tenant_id: UUID, month: Period, now: datetime) -> MonthBills:
 def cost_and_usage(*, tenant_id: UUID, month: Period, now: datetime) -> Iterator[Row]:
     """The rows of CostAndUsage, bill by bill; lines are read in portions and not kept."""
     bills = month_bills(tenant_id=tenant_id, month=month, now=now)
+    paid, returned = credits_paid(bills.issued), credits_returned(bills.notes)
     for invoice in bills.issued:
-        draws = invoice_draws(invoice)
+        draws, credits = invoice_draws(invoice), paid.get(invoice.pk, ())
         rates = rates_of(tenant_id, draws)
-        yield from bill_rows(_bill(invoice), _issued_lines(invoice), draws=draws, rates=rates)
+        bill, lines = _bill(invoice, credits), issued_lines(invoice)
+        yield from bill_rows(bill, lines, draws=draws, rates=rates, credits=credits)
+    for note in bills.notes:
+        credits = returned.get(note.pk, ())
+        bill, credited = _note_bill(note, month, credits), credited_lines(note)
+        yield from note_rows(bill, credited, used=used_shares(note), credits=credits)
     if bills.open_use is not None:
         yield from _open_rows(tenant_id, bills.open_use)
 
 
-def _open_rows(tenant_id: UUID, open_use: OpenUse) -> Iterator[Row]:
-    rates = rates_of(tenant_id, open_use.draws, open_use.lines)
-    projects = _projects(tenant_id, open_use.lines)
-    lines = (_draft_line(line, open_use.places[line.key], projects) for line in open_use.lines)
-    yield from bill_rows(open_use.bill, lines, draws=open_use.draws, rates=rates)
+def _open_rows(tenant_id: UUID, of: OpenUse) -> Iterator[Row]:
+    rates = rates_of(tenant_id, of.draws, of.lines)
+    yield from bill_rows(of.bill, open_lines(tenant_id, of), draws=of.draws, rates=rates)
 
 
 def invoice_details(*, tenant_id: UUID, month: Period, now: datetime) -> Iterator[Row]:
-    """The rows of InvoiceDetail: issued invoices only, for a draft has no number to stand under."""
-    for invoice in _issued(tenant_id, month):
-        yield from invoice_detail_rows(_bill(invoice), _issued_lines(invoice))
+    """The rows of InvoiceDetail: what was issued only, for a draft has no number to stand under."""
+    issued, notes = _issued(tenant_id, month), notes_issued(tenant_id, month)
+    paid, returned = credits_paid(issued), credits_returned(notes)
+    voided = _voided(issued)
+    for invoice in issued:
+        credits = paid.get(invoice.pk, ())
+        bill = _bill(invoice, credits, voided.get(invoice.pk))
+        yield from invoice_detail_rows(bill, issued_lines(invoice), credits=credits)
+    for note in notes:
+        credits = returned.get(note.pk, ())
+        bill = _note_bill(note, month, credits)
+        yield from note_detail_rows(bill, credited_lines(note), credits=credits)
 
 
 def period_facts(*, tenant_id: UUID, month: Period, now: datetime) -> list[PeriodFact]:
@@ -113,6 +123,10 @@ def period_facts(*, tenant_id: UUID, month: Period, now: datetime) -> list[Perio
         )
         for row in bills.issued
     ]
+    facts += [
+        PeriodFact(_issuer(note), month, is_closed=month.end <= now, updated_at=note.issued_at)
+        for note in bills.notes
+    ]
     if bills.open_use is not None:
         bill = bills.open_use.bill
         facts.append(PeriodFact(bill.issuer, bill.period, is_closed=False, updated_at=now))
@@ -120,28 +134,48 @@ def period_facts(*, tenant_id: UUID, month: Period, now: datetime) -> list[Perio
 
 
 def tenants_billed() -> tuple[UUID, ...]:
-    """Every tenant that ever used anything, by code; for the operators' scope."""
-    rows = BillingPeriod.objects.order_by("tenant__code").values_list("tenant_id", flat=True)
-    return tuple(dict.fromkeys(rows))
+    """Every tenant that was or will be billed for anything, by code; for the operators' scope."""
+    used = BillingPeriod.objects.values("tenant_id")
+    adjusted = Adjustment.objects.filter(state=AdjustmentState.APPROVED).values("tenant_id")
+    terms = ContractTerm.objects.filter(kind__in=SPENDS, in_force__isempty=False)
+    agreed = terms.values("tenant_id")
+    rows = Organisation.objects.filter(Q(pk__in=used) | Q(pk__in=adjusted) | Q(pk__in=agreed))
+    return tuple(rows.order_by("code").values_list("pk", flat=True))
 
 
 def invoice_totals(*, numbers: frozenset[str]) -> Mapping[str, Decimal]:
-    """What each of these invoices comes to, for a check of a file against them."""
-    return dict(Invoice.objects.filter(number__in=numbers).values_list("number", "gross"))
+    """What each of these invoices and credit notes comes to, for a check of a file against them."""
+    issued = tuple(Invoice.objects.filter(number__in=numbers))
+    notes = tuple(CreditNote.objects.filter(number__in=numbers).select_related("invoice"))
+    paid, returned = credits_paid(issued), credits_returned(notes)
+    totals = {one.number: one.gross + _sum(paid.get(one.pk, ())) for one in issued}
+    return totals | {one.number: _sum(returned.get(one.pk, ())) - one.gross for one in notes}
 
 
 def _issued(tenant_id: UUID, month: Period) -> tuple[Invoice, ...]:
     rows = Invoice.objects.filter(
         tenant_id=tenant_id, period_end__gt=month.start, period_end__lte=month.end
     )
-    return tuple(rows.order_by("period_start", "pk"))
+    return tuple(rows.select_related("due").order_by("period_start", "pk"))
 
 
-def _issuer(invoice: Invoice) -> str:
-    return invoice.seller_name or invoice.issuer
+def _voided(issued: Sequence[Invoice]) -> Mapping[UUID, datetime]:
+    """When invoices were taken back whole."""
+    rows = CreditNote.objects.filter(invoice__in=issued, is_full=True)
+    return dict(rows.values_list("invoice_id", "issued_at"))
 
 
-def _bill(invoice: Invoice) -> Bill:
+def _issuer(document: Invoice | CreditNote) -> str:
+    return document.seller_name or document.issuer
+
+
+def _sum(credits: Sequence[CreditFact]) -> Decimal:
+    return sum((one.amount for one in credits), Decimal(0))
+
+
+def _bill(
+    invoice: Invoice, credits: Sequence[CreditFact], voided_at: datetime | None = None
+) -> Bill:
     return Bill(
         number=invoice.number,
         issuer=_issuer(invoice),
@@ -149,113 +183,25 @@ def _bill(invoice: Invoice) -> Bill:
         account_name=invoice.buyer_name,
         currency=invoice.currency,
         period=Period(invoice.period_start, invoice.period_end),
-        gross=invoice.gross,
+        total=invoice.gross + _sum(credits),
         issued_at=invoice.issued_at,
         zone=settings.CENTRE_TIME_ZONE,
+        due_at=invoice.due.due_at,
+        payment_days=invoice.due.payment_days,
+        voided_at=voided_at,
     )
 
 
-def _issued_lines(invoice: Invoice) -> Iterator[LineFact]:
-    rows = InvoiceLine.objects.filter(tenant_id=invoice.tenant_id, invoice=invoice)
-    for line in rows.select_related("project").order_by("position").iterator(chunk_size=CHUNK):
-        yield LineFact(
-            id=str(line.pk),
-            charge=str(line.charge_id),
-            kind=line.kind,
-            meter=line.meter,
-            sku=line.sku,
-            price_id=str(line.price_id),
-            title=_title(line.title_en, line.dimensions),
-            portion=line.portion,
-            project_code=line.project.code if line.project is not None else "",
-            project_name=line.project_name,
-            dimensions=line.dimensions,
-            period=Period(line.service_from, line.service_to),
-            is_late=line.is_late,
-            quantity=line.quantity,
-            priced_quantity=line.priced_quantity,
-            list_unit_price=line.list_unit_price,
-            unit_price=line.unit_price,
-            unit_quantity=line.unit_quantity,
-            tax_code=line.tax_code,
-            tax_rate=line.tax_rate,
-            net=line.net,
-            tax=line.tax,
-        )
-
-
-def _title(title: str, dimensions: Mapping[str, str]) -> str:
-    return " - ".join((title, *(dimensions[name] for name in sorted(dimensions))))
-
-
-def _open_use(tenant_id: UUID, month: Period, now: datetime) -> OpenUse | None:
-    """The part of the draft that this month's export shows; no other month's shows it too.
-
-    A running total belongs to the month it counts; what came in late belongs to the first month
-    that is still open, on whose invoice it will stand.
-    """
-    until = min(now, month.end)
-    if until <= month.start:
-        return None
-    found = draft(tenant_id=tenant_id, until=until)
-    if found.period_start is None:
-        return None
-    first = month_of(found.period_start, settings.CENTRE_TIME_ZONE).start
-    lines = tuple(
-        line
-        for line in found.lines
-        if (first if line.key.is_late else line.key.running.month_start) == month.start
-    )
-    if not lines:
-        return None
-    account = Organisation.objects.get(pk=tenant_id)
-    bill = Bill(
-        number=None,
-        issuer=settings.INVOICE_SELLER_NAME or settings.INVOICE_ISSUER,
-        account_code=account.code,
-        account_name=account.legal_name or account.name,
-        currency=found.currency,
-        period=Period(max(found.period_start, month.start), month.end),
-        gross=sum((line.gross for line in lines), Decimal(0)),
+def _note_bill(note: CreditNote, month: Period, credits: Sequence[CreditFact]) -> Bill:
+    return Bill(
+        number=note.number,
+        issuer=_issuer(note),
+        account_code=note.buyer_code,
+        account_name=note.buyer_name,
+        currency=note.currency,
+        period=month,
+        total=_sum(credits) - note.gross,
+        issued_at=note.issued_at,
         zone=settings.CENTRE_TIME_ZONE,
-    )
-    places = {line.key: str(place) for place, line in enumerate(lines)}
-    return OpenUse(bill, lines, places, draft_draws(found, places))
-
-
-def _projects(tenant_id: UUID, lines: tuple[RatedLine, ...]) -> Mapping[UUID, tuple[str, str]]:
-    running = (line.key.running for line in lines)
-    ids = {one.project_id for one in running if one.project_id is not None}
-    rows = Project.objects.filter(tenant_id=tenant_id, pk__in=ids)
-    return {pk: (code, name) for pk, code, name in rows.values_list("pk", "code", "name")}
-
-
-def _draft_line(line: RatedLine, charge: str, projects: Mapping[UUID, tuple[str, str]]) -> LineFact:
-    running = line.key.running
-    dimensions = dict(running.shown)
-    project_id = running.project_id
-    code, name = projects[project_id] if project_id is not None else ("", "")
-    return LineFact(
-        id=None,
-        charge=charge,
-        kind=LineKind.USAGE,
-        meter=line.price.meter,
-        sku=line.price.sku,
-        price_id=str(line.price.id),
-        title=_title(line.price.title_en, dimensions),
-        portion=line.portion,
-        project_code=code,
-        project_name=name,
-        dimensions=dimensions,
-        period=Period(line.service_from, line.service_to),
-        is_late=line.key.is_late,
-        quantity=line.quantity,
-        priced_quantity=line.priced_quantity,
-        list_unit_price=line.list_unit_price,
-        unit_price=line.unit_price,
-        unit_quantity=line.unit_quantity,
-        tax_code=line.price.tax_code,
-        tax_rate=running.tax_rate,
-        net=line.net,
-        tax=line.tax,
+        corrects=note.invoice.number,
     )

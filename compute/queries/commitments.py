@@ -1,14 +1,13 @@
 """Reservations as commitments of a contract: what cost exports say about them."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
 
 from billing.focus.facts import CommitmentFact
-from billing.focus.parts import ratio
+from billing.focus.parts import duration, ratio
 from common.period import Period
 from compute.meters import SECONDS_PER_HOUR
 from compute.models import Reservation, ReservationState
@@ -54,19 +53,9 @@ def _fact(row: Reservation) -> CommitmentFact:
         created_at=row.created_at,
         updated_at=updated_at,
         status=LIFECYCLE[ReservationState(row.state)],
-        duration=_length(row.period),
+        duration=duration(row.period, settings.CENTRE_TIME_ZONE),
         unit="Hours",
         quantity=ratio(row.cards * row.period.seconds, SECONDS_PER_HOUR),
         cost=Decimal(row.net),
         applies_to={"x_ChipModel": row.pool.chip_id, "x_Pool": row.pool.code},
     )
-
-
-def _length(period: Period) -> str:
-    """How long, in the largest unit that says it whole: "2 Days", "36 Hours"."""
-    length = period.end - period.start
-    for name, unit in (("Day", timedelta(days=1)), ("Hour", timedelta(hours=1))):
-        number, rest = divmod(length, unit)
-        if not rest:
-            return f"{number} {name}" if number == 1 else f"{number} {name}s"
-    return f"{period.seconds // 60} Minutes"

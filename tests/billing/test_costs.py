@@ -20,6 +20,7 @@ from billing.models import Invoice, PriceVersion
 from billing.pricing import Tier
 from billing.queries.costs import CostPart, MonthCosts, month_costs
 from billing.queries.drafts import Draft, draft
+from billing.queries.focus import cost_and_usage
 from billing.usage import UsageEvent
 from common.errors import NotFound
 from common.ids import uuid7
@@ -346,6 +347,15 @@ def agree_with_the_bills(tenant: Organisation, now: datetime) -> None:
         # What has no day is a true-up, or a charge whose use was nothing.
         unplaced = [part for part in found.parts if part.day is None]
         assert {part.bought.kind for part in unplaced} <= {"true_up"}
+        assert exported(tenant, month, now) == found.total
+
+
+def exported(tenant: Organisation, month: Period, now: datetime) -> Decimal:
+    """What a cost export of the month comes to without tax."""
+    with tenant_scope(tenant.pk):
+        rows = list(cost_and_usage(tenant_id=tenant.pk, month=month, now=now))
+    taxed = [row for row in rows if row["ChargeCategory"] != "Tax"]
+    return sum((Decimal(str(row["BilledCost"])) for row in taxed), Decimal(0))
 
 
 @pytest.mark.django_db

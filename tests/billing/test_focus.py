@@ -208,6 +208,10 @@ def test_invoice_details_have_one_row_a_line_and_a_tax_rate(
     totals = {one.number: one.gross for one in invoices}
     assert judged(rows, totals, dataset=Dataset.INVOICE_DETAIL).findings == []
     assert billed(rows) == totals
+    told = {(row["InvoiceId"], row["PaymentDueDate"], row["PaymentTerms"]) for row in rows}
+    terms = "Net 15; paid from the prepaid wallet as far as it holds"
+    fifteen = timedelta(days=15)
+    assert told == {(one.number, one.issued_at + fifteen, terms) for one in invoices}
     named = {(row["InvoiceId"], row["InvoiceDetailId"]): row["BilledCost"] for row in rows}
     of_details: dict[object, Decimal] = defaultdict(Decimal)
     for row in read(alice):
@@ -245,8 +249,8 @@ def test_an_invoice_costs_the_same_few_statements_however_many_lines_it_has(
         ) as caught,
     ):
         list(cost_and_usage(tenant_id=alice.pk, month=focus.NOVEMBER, now=LATER))
-    # The list twice, the draft's eight, and for each of two invoices and the draft: draws, rates,
-    # lines; the draft also names its account and its projects.
+    # Twice what is settled; invoices, notes and what credits paid; the draft's five; draws, rates
+    # and lines of two invoices; the draft's draws, rates, account and projects.
     assert len(caught) <= 20
 
 

@@ -31,7 +31,7 @@ ON_DEMAND, FEE, USED, LATE, TRUE_UP, UNUSED, TAX, TAX_LATE, VOUCHER_ROW = range(
 def judged(
     dataset: Dataset, header: list[str], cells: Cells, version: Version = Version.V1_4
 ) -> Report:
-    return check(header, cells, dataset=dataset, version=version, totals={NUMBER: BILL.gross})
+    return check(header, cells, dataset=dataset, version=version, totals={NUMBER: BILL.total})
 
 
 def told(rows: list[Row]) -> list[tuple[object, ...]]:
@@ -57,7 +57,7 @@ def test_the_facts_of_a_bill_become_rows_that_add_up_to_it() -> None:
 
 
 def test_a_bill_far_from_its_rows_is_refused_and_not_called_rounding() -> None:
-    wrong = replace(BILL, gross=BILL.gross + 1)
+    wrong = replace(BILL, total=BILL.total + 1)
     with pytest.raises(DoesNotAddUp, match="ACC-2026-000001"):
         list(bill_rows(wrong, LINES, draws=DRAWS, rates=RATES, credits=[VOUCHER]))
 
@@ -135,6 +135,7 @@ WRONGS = [
     Wrong("purchase-effective", FEE, {"EffectiveCost": "120.0"}),
     Wrong("effective-billed", ON_DEMAND, {"EffectiveCost": "74.0"}),
     Wrong("credit-amount", VOUCHER_ROW, {"ListCost": "0.0"}),
+    Wrong("credit-amount", VOUCHER_ROW, {"ChargeClass": "Correction"}),
     Wrong("service-pair", ON_DEMAND, {"ServiceSubcategory": "Generative AI"}),
     Wrong("commitment-unit", FEE, {"CommitmentDiscountUnit": "Seconds"}),
     Wrong("commitment-quantity", UNUSED, {"CommitmentDiscountQuantity": "4.0"}),
@@ -149,6 +150,7 @@ WRONGS = [
     Wrong("detail-period", 0, {"BillingPeriodEnd": "2026-10-31T16:00:00Z"}, DETAILS),
     Wrong("billing-period", 0, {"BillingPeriodEnd": "2026-10-31T16:00:00Z"}, PERIODS),
     Wrong("contract-period", 0, {"ContractPeriodEnd": "2026-10-31T16:00:00Z"}, CONTRACTS),
+    Wrong("contract-model", 0, {"ContractCommitmentFulfillmentInterval": "Full Period"}, CONTRACTS),
     Wrong("contract-share", 0, {"ContractCommitmentDiscountPercentage": "1.5"}, CONTRACTS),
     Wrong(
         "contract-of",

@@ -41,7 +41,7 @@ BILL = Bill(
     account_name="Alice",
     currency="CNY",
     period=MONTH,
-    gross=Decimal("232.69"),
+    total=Decimal("232.69"),
     issued_at=MONTH.end,
 )
 ON_DEMAND = LineFact(

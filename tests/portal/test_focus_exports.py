@@ -19,6 +19,8 @@ from tenants.models import Organisation
 from tenants.permissions import MEMBER_ROLES, Actor, ActorKind, PermissionRefused
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.shorthand import ingest
+from tests.billing.test_contracts import activate, drafted, spend
+from tests.billing.test_focus_notes import credit
 from tests.factories import billing as make
 from tests.factories import desk, focus
 from tests.factories.console import Console
@@ -150,6 +152,14 @@ def test_reservations_are_commitments_of_a_contract(alice: Customer) -> None:
     assert Decimal(told["ContractCommitmentCost"]) == row.net
 
 
+def test_agreed_amounts_stand_beside_them(alice: Customer) -> None:
+    activate(alice.organisation, drafted(alice.organisation, spend("300.00", "minimum")))
+    asked = {"dataset": "ContractCommitment", "period": NOVEMBER}
+    (told,) = rows_in(content(alice.get("exports/focus", **asked)))
+    assert (told["ContractId"], told["ContractCommitmentType"]) == ("HT-1", "Minimum Spend")
+    assert (told["ContractCommitmentCost"], told["ContractCommitmentUnit"]) == ("300.0", "")
+
+
 @pytest.fixture
 def mixed(alice_organisation: Organisation, bob_organisation: Organisation) -> None:
     focus.default_prices()
@@ -223,6 +233,21 @@ def test_the_checker_exits_1_and_says_which_invoice_is_not_what_its_rows_are(
     assert refused.value.returncode == 1
     assert f"{number} is {gross}, its rows are" in out_text.getvalue()
     assert "All rules hold" in checked(path, "--without-invoices")
+
+
+@pytest.mark.usefixtures("mixed")
+@pytest.mark.parametrize("dataset", ["CostAndUsage", "InvoiceDetail", "BillingPeriod"])
+def test_the_checker_compares_credit_notes_with_what_was_credited(
+    tmp_path: Path, dataset: str
+) -> None:
+    with operator_scope():
+        invoice = Invoice.objects.order_by("number")[0]
+    note = credit(invoice)
+    path = tmp_path / "december.csv"
+    call_command("export_focus", "--period", "2026-12", "--into", str(path), "--dataset", dataset)
+    rows = rows_in(path.read_bytes())
+    assert {row.get("InvoiceId", note.number) for row in rows} == {note.number}
+    assert checked(path).endswith(f"All rules hold in {len(rows)} rows.\n")
 
 
 def test_the_console_offers_the_months_and_gives_the_file(console_alice: Console) -> None:
