@@ -8,6 +8,8 @@ GRANTED = "credit.granted"
 EXPIRING = "credit.expiring"
 EXPIRED = "credit.expired"
 DECIDED = "voucher_application.decided"
+CLAIM_PAID = "voucher_claim.paid"
+CLAIM_RETURNED = "voucher_claim.returned"
 
 
 def declare_kinds() -> None:
@@ -38,5 +40,25 @@ def declare_kinds() -> None:
             DECIDED,
             _("Your application for %(scheme)s is decided"),
             _("Decision: %(decision)s. Amount: %(amount)s. %(reason)s"),
+        )
+    )
+    declare(
+        Kind(
+            CLAIM_PAID,
+            _("The city has paid your claim for %(month)s"),
+            _(
+                "%(amount)s %(currency)s of scheme %(scheme)s came into the wallet. What was open "
+                "is paid from it."
+            ),
+        )
+    )
+    declare(
+        Kind(
+            CLAIM_RETURNED,
+            _("The city takes %(amount)s %(currency)s back"),
+            _(
+                "Refunds lower the claim for %(month)s under scheme %(scheme)s. %(from_wallet)s "
+                "%(currency)s were taken from the wallet and %(owed)s %(currency)s are owed."
+            ),
         )
     )

@@ -106,6 +106,8 @@ MOVEMENTS: Mapping[str, Text] = {
     "package_sold": _("Package bought"),
     "package_used": _("Package used"),
     "settlement_paid": _("Paid by the city"),
+    "settlement_returned": _("Claim lowered by the city"),
+    "shortfall_paid": _("Payment of what was owed"),
     "settlement_clawed_back": _("Taken back by the city"),
 }
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -60,9 +60,9 @@ def used(code: str, hours: int = 100, **more: object) -> Organisation:
     return tenant
 
 
-def draft(now: object = OVER) -> SettlementBatch:
+def draft(now: datetime = OVER, month: date = NOVEMBER) -> SettlementBatch:
     with operator_scope():
-        return draft_settlement(actor=SYSTEM, scheme_code="city", month=NOVEMBER, now=now)  # type: ignore[arg-type]
+        return draft_settlement(actor=SYSTEM, scheme_code="city", month=month, now=now)
 
 
 def step(command: object, batch: SettlementBatch, **told: str) -> None:
@@ -146,13 +146,7 @@ def test_a_refund_after_the_month_was_settled_stands_in_the_next_file() -> None:
             now=OVER,
             key="note",
         )
-    with operator_scope():
-        later = draft_settlement(
-            actor=SYSTEM,
-            scheme_code="city",
-            month=date(2026, 12, 1),
-            now=OVER + timedelta(days=40),
-        )
+    later = draft(OVER + timedelta(days=40), date(2026, 12, 1))
     assert (later.row_count, later.total) == (1, Decimal("-114.48"))
     assert broken() == ()
 
