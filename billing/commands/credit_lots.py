@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.credit_money import book_ended, book_given
-from billing.credit_days import end_of_day, last_day
-from billing.credit_notices import GRANTED
+from billing.credit_days import end_of_day
+from billing.credit_notices import GRANTED, said_end, said_unit
 from billing.four_eyes import author_of, second_person
 from billing.locks import lock_account
 from billing.meters import get as meter_of
@@ -331,7 +331,12 @@ def _hand_out(actor: Actor, lot: CreditLot, now: datetime) -> None:
         tenant_id=lot.tenant_id,
         kind=GRANTED,
         key=f"credit.granted:{lot.pk}",
-        detail={"code": lot.code, "face": str(lot.face), "expires": said_end(lot)},
+        detail={
+            "code": lot.code,
+            "face": str(lot.face),
+            "expires": said_end(lot),
+            **said_unit(lot),
+        },
         now=now,
     )
 
@@ -344,13 +349,6 @@ def _record(actor: Actor, lot: CreditLot, action: str) -> None:
         tenant_id=lot.tenant_id,
         detail={"code": lot.code, "face": str(lot.face), "title": lot.title},
     )
-
-
-def said_end(lot: CreditLot) -> str:
-    """The last valid day as it is written, or a dash."""
-    if lot.expires_at is None:
-        return "—"
-    return last_day(lot.expires_at, settings.CENTRE_TIME_ZONE).isoformat()
 
 
 @transaction.atomic

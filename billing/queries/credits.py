@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from billing import meters
 from billing.credit_days import days_left, last_day
 from billing.documents import CreditPart
+from billing.meters import in_display_unit
 from billing.models import (
     CreditKind,
     CreditLot,
@@ -26,7 +27,6 @@ from common.paging import Page, newest_first
 from tenants.permissions import Actor, Permission, require
 
 OPEN = (CreditState.ACTIVE, CreditState.ISSUED)
-SIX_PLACES = Decimal("0.000001")
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         title=lot.title,
         funder=lot.funder,
         mode=lot.mode,
-        face=_shown(lot.face, divisor),
-        remaining=_shown(lot.remaining, divisor),
+        face=in_display_unit(lot.face, divisor),
+        remaining=in_display_unit(lot.remaining, divisor),
         unit=meter.display_unit if meter is not None else lot.currency,
         meter=lot.meter,
         match=lot.match,
@@ -100,14 +100,6 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         approved_at=lot.approved_at,
         proposed_by_id=lot.proposed_by_id,
     )
-
-
-def _shown(amount: Decimal, divisor: int) -> Decimal:
-    """In the unit people read, without zeros that say nothing."""
-    if divisor == 1:
-        return amount
-    shown = (amount / divisor).quantize(SIX_PLACES)
-    return shown.quantize(Decimal(1)) if shown == shown.to_integral_value() else shown.normalize()
 
 
 def credit_page(
@@ -200,7 +192,7 @@ def credit_part(lot: CreditLot, amount: Decimal) -> CreditPart:
         kind=lot.kind,
         code=lot.code,
         title=lot.title,
-        amount=_shown(amount, meter.display_divisor if meter is not None else 1),
+        amount=in_display_unit(amount, meter.display_divisor if meter is not None else 1),
         unit=meter.display_unit if meter is not None else "",
     )
 
