@@ -28,6 +28,7 @@ from billing.models import (
 )
 from billing.money import FEN, is_whole_fen, tax_on
 from billing.queries.budgets import refuse_when_reached
+from billing.queries.package_fit import refuse_useless
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from tenants.audit import record
@@ -136,8 +137,8 @@ def grant_package(
     """Sell a tenant a package from its wallet; one at no price is given once somebody else agrees.
 
     Locks: the account.
-    Raises: PermissionRefused, CreditRefused, UnknownMeter, PackageNotPaid, BudgetReached,
-    AccountBusy.
+    Raises: PermissionRefused, CreditRefused, UnknownMeter, PackageCoversNothing, PackageNotPaid,
+    BudgetReached, AccountBusy.
     Idempotent: by key; the second call gives the first lot back.
     """
     require(actor, Permission.CREDIT_GRANT, tenant_id)
@@ -151,6 +152,8 @@ def grant_package(
     lot.price_net, lot.price_tax = package.price_net, tax
     known = CreditLot.objects.filter(tenant_id=tenant_id, key=key).exists()
     gross = package.price_net + tax
+    if not known:
+        refuse_useless(lot, now)
     if not known and gross:
         refuse_when_reached(tenant_id, None, now)
     if not known and gross > account.wallet:
