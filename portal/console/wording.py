@@ -117,6 +117,13 @@ CREDIT_KINDS: Mapping[str, Text] = {
     "promo": _("Promotional credit"),
 }
 
+CREDIT_SCOPES: Mapping[str, Text] = {
+    "any": _("Everything"),
+    "service": _("Some services"),
+    "meter": _("Some meters"),
+    "sku": _("Some SKUs"),
+}
+
 EVIDENCE: Mapping[str, Text] = {
     "contract": _("Contract"),
     "invoice": _("Invoice of the centre"),
