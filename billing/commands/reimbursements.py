@@ -57,7 +57,7 @@ def _paid_invoices(tenant_id: UUID, until: datetime) -> list[tuple[Invoice, date
         ),
         settled_at=Greatest("paid_at", "lowered_at"),
     )
-    found = rows.filter(outstanding=0, paid_at__isnull=False, settled_at__lt=until)
+    found = rows.filter(outstanding=NOTHING, paid_at__isnull=False, settled_at__lt=until)
     return [(row, row.settled_at) for row in found.order_by("settled_at", "pk")]
 
 
