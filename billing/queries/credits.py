@@ -49,6 +49,8 @@ class CreditRow:
     match: dict[str, str]
     scope: str
     scope_values: tuple[str, ...]
+    project_name: str
+    min_spend: Decimal
     share_domestic: Decimal
     share_other: Decimal
     effective_at: datetime
@@ -89,6 +91,8 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         match=lot.match,
         scope=lot.scope,
         scope_values=tuple(lot.scope_values),
+        project_name=lot.project.name if lot.project is not None else "",
+        min_spend=lot.min_spend,
         share_domestic=lot.share_domestic,
         share_other=lot.share_other,
         effective_at=lot.effective_at,
@@ -118,6 +122,7 @@ def credit_page(
     """
     require(actor, Permission.WALLET_READ, tenant_id)
     rows: QuerySet[CreditLot] = CreditLot.objects.filter(tenant_id=tenant_id)
+    rows = rows.select_related("project")
     if Permission.CREDIT_GRANT not in actor.permissions:
         rows = rows.exclude(state__in=[CreditState.PROPOSED, CreditState.REJECTED])
     page = newest_first(rows.filter(kind=kind) if kind else rows, cursor=cursor, limit=limit)
@@ -127,6 +132,7 @@ def credit_page(
 def open_credits(*, tenant_id: UUID, now: datetime) -> tuple[CreditRow, ...]:
     """What may still be used, the one that ends first on top; one statement."""
     rows = CreditLot.objects.filter(tenant_id=tenant_id, state__in=OPEN)
+    rows = rows.select_related("project")
     in_order = rows.order_by(F("expires_at").asc(nulls_last=True), "priority", "pk")
     return tuple(_row(lot, now) for lot in in_order)
 

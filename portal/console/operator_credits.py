@@ -15,10 +15,11 @@ from billing.commands.credit_lots import (
     reject_credit,
     revoke_credit,
 )
-from billing.queries.credits import credit_page
+from billing.queries.credits import CreditRow, credit_page
 from billing.queries.currencies import currency_of
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput
+from common.zone import centre_zone
 from portal.console.forms import add_refusal, kept_idem
 from portal.console.htmx import render_page
 from portal.console.operator_credit_forms import PackageForm, PromoForm
@@ -166,6 +167,28 @@ def _stepped(
     return answer(request, effect, shown=lambda refusal: _page(request, code, refusal), done=done)
 
 
+def _terms(one: CreditRow) -> list[str]:
+    """What narrows a credit, for whoever has to agree to it."""
+    first = (
+        ""
+        if one.effective_at == one.created_at
+        else f"{one.effective_at.astimezone(centre_zone()):%Y-%m-%d}"
+    )
+    said: dict[str, dict[str, object]] = {
+        _("Only for %(what)s"): {"what": ", ".join(one.scope_values)},
+        _("Only use with %(match)s"): {
+            "match": "; ".join(f"{name}={value}" for name, value in sorted(one.match.items()))
+        },
+        _("Only for the project %(project)s"): {"project": one.project_name},
+        _("Least spend on an invoice: %(amount)s %(unit)s"): {
+            "amount": f"{one.min_spend:.2f}" if one.min_spend else "",
+            "unit": one.unit,
+        },
+        _("First day: %(day)s"): {"day": first},
+    }
+    return [sentence % names for sentence, names in said.items() if all(names.values())]
+
+
 def _page(
     request: ActorRequest, code: str, refusal: DomainError | None = None, **sent: object
 ) -> HttpResponse:
@@ -181,7 +204,7 @@ def _page(
         "organisation": tenant,
         "page": page,
         "rows": [
-            (one, CREDIT_KINDS[one.kind], one.proposed_by_id == request.actor.id)
+            (one, CREDIT_KINDS[one.kind], _terms(one), one.proposed_by_id == request.actor.id)
             for one in page.items
         ],
         "may_grant": Permission.CREDIT_GRANT in request.actor.permissions,

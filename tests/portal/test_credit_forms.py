@@ -75,6 +75,15 @@ def test_a_credit_says_for_what_it_pays_from_when_and_from_which_amount_on(
     assert (lot.min_spend, lot.share_other) == (Decimal("20.00"), Decimal("0.8000"))
     # The first of December begins at 16:00 UTC of the day before.
     assert lot.effective_at == datetime(2026, 11, 30, 16, tzinfo=UTC)
+    # Whoever has to agree reads all of it.
+    page = signed_in("admin").get(CREDITS).content.decode()
+    for told in (
+        "Only for models, compute",
+        "Only for the project Vision",
+        "Least spend on an invoice: 20.00 CNY",
+        "First day: 2026-12-01",
+    ):
+        assert told in page
 
 
 def test_a_credit_without_further_terms_is_for_everything_from_now_on(alice: Organisation) -> None:
@@ -127,6 +136,9 @@ def test_a_package_says_for_which_use_and_project_and_under_which_tax(
     assert lot.project.code == "vision"
     assert (lot.price_net, lot.price_tax) == (Decimal("20.00"), Decimal("2.60"))
     assert stands(alice).balance == Decimal("77.40")
+    page = signed_in("admin").get(CREDITS).content.decode()
+    assert "Only use with service_class=on_demand" in page
+    assert "First day" not in page.partition("<form")[0]
 
 
 def test_a_package_is_taxed_as_services_where_nothing_else_is_said(alice: Organisation) -> None:
