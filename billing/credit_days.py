@@ -4,10 +4,14 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
+def start_of_day(day: date, zone: str) -> datetime:
+    """The first instant of a day of the centre."""
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(ZoneInfo("UTC"))
+
+
 def end_of_day(day: date, zone: str) -> datetime:
     """The first instant after a day of the centre: valid to 23:59:59 is "before this"."""
-    following = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
-    return following.astimezone(ZoneInfo("UTC"))
+    return start_of_day(day + timedelta(days=1), zone)
 
 
 def last_day(expires_at: datetime, zone: str) -> date:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -86,6 +87,7 @@ class UnknownMeter(DomainError):
     message = _("There is no meter %(meter)s.")
 
 
+SIX_PLACES = Decimal("0.000001")
 _declared: dict[str, Meter] = {}
 
 
@@ -115,3 +117,11 @@ def shown(code: str, dimensions: Mapping[str, str]) -> tuple[tuple[str, str], ..
     meter = _declared.get(code)
     names = tuple(dimensions) if meter is None else meter.shown_dimensions
     return tuple((name, dimensions[name]) for name in names if name in dimensions)
+
+
+def in_display_unit(amount: Decimal, divisor: int) -> Decimal:
+    """A quantity in the unit people read, without zeros that say nothing."""
+    if divisor == 1:
+        return amount
+    shown = (amount / divisor).quantize(SIX_PLACES)
+    return shown.quantize(Decimal(1)) if shown == shown.to_integral_value() else shown.normalize()

@@ -1,7 +1,7 @@
 """What tenants are told. An app declares its kinds of notice and posts them where they happen."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -20,17 +20,24 @@ JSON: TypeAlias = None | bool | int | str | Sequence["JSON"] | Mapping[str, "JSO
 READERS = ("owner", "admin", "finance")
 
 
+def _as_it_is(detail: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    return detail
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of notice: its code, which webhooks call the event type, and its sentences.
 
     Shape: ``code`` is "noun.verb", the verb in the past ("invoice.issued"); the placeholders of
-    ``title`` and ``body``, as ``%(number)s``, are names in the notice's detail.
+    ``title`` and ``body``, as ``%(number)s``, are names in the notice's detail, or in what
+    ``worded`` makes of it in the active language: a program reads codes and base units, a person
+    reads words.
     """
 
     code: str
     title: str | Promise
     body: str | Promise
+    worded: Callable[[Mapping[str, JSON]], Mapping[str, JSON]] = _as_it_is
 
 
 class UndeclaredKind(LookupError):
@@ -56,13 +63,13 @@ def declared() -> Mapping[str, Kind]:
 def title_of(kind: str, detail: Mapping[str, JSON]) -> str:
     """The notice's one line in the active language; the code of a kind no longer declared."""
     known = _declared.get(kind)
-    return kind if known is None else str(known.title) % detail
+    return kind if known is None else str(known.title) % known.worded(detail)
 
 
 def body_of(kind: str, detail: Mapping[str, JSON]) -> str:
     """The notice's sentences in the active language; nothing for a kind no longer declared."""
     known = _declared.get(kind)
-    return "" if known is None else str(known.body) % detail
+    return "" if known is None else str(known.body) % known.worded(detail)
 
 
 # Beside a session that posts the same, one of both writes nothing, and its count says so.
@@ -91,7 +98,7 @@ def post(
         raise UndeclaredKind(kind)
     # Said once for nothing, so that a missing placeholder fails here and not in a worker.
     for sentence in (known.title, known.body):
-        _ = str(sentence) % detail
+        _ = str(sentence) % known.worded(detail)
     notice_id = uuid7()
     with connection.cursor() as cursor:
         cursor.execute(

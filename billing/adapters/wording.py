@@ -87,6 +87,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "kind_credit": ("Vouchers and credits", "算力券与代金券"),
     "kind_credit_restored": ("Credits given back", "退回代金券"),
     "kind_package_sold": ("Resource package", "资源包"),
+    # In characters that the bold font has.
+    "kind_settlement_paid": ("Voucher claim paid by the city", "算力券结算款"),
+    "kind_settlement_returned": ("Voucher claim lowered by the city", "算力券结算退回"),
+    "kind_shortfall_paid": ("Payment of what was owed", "支付应付款"),
     "statement_note": (
         "The balance is what the wallet holds less what is owed on invoices. Paying an invoice "
         "from the wallet does not change it.",

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.credit_money import book_ended, book_given
-from billing.credit_days import end_of_day, last_day
-from billing.credit_notices import GRANTED
+from billing.credit_days import end_of_day
+from billing.credit_notices import GRANTED, said_end, said_unit
 from billing.four_eyes import author_of, second_person
 from billing.locks import lock_account
 from billing.meters import get as meter_of
@@ -28,6 +28,7 @@ from billing.models import (
 )
 from billing.money import FEN, is_whole_fen, tax_on
 from billing.queries.budgets import refuse_when_reached
+from billing.queries.package_fit import refuse_useless
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from common.ids import uuid7
 from tenants.audit import record
@@ -136,8 +137,8 @@ def grant_package(
     """Sell a tenant a package from its wallet; one at no price is given once somebody else agrees.
 
     Locks: the account.
-    Raises: PermissionRefused, CreditRefused, UnknownMeter, PackageNotPaid, BudgetReached,
-    AccountBusy.
+    Raises: PermissionRefused, CreditRefused, UnknownMeter, PackageCoversNothing, PackageNotPaid,
+    BudgetReached, AccountBusy.
     Idempotent: by key; the second call gives the first lot back.
     """
     require(actor, Permission.CREDIT_GRANT, tenant_id)
@@ -151,6 +152,8 @@ def grant_package(
     lot.price_net, lot.price_tax = package.price_net, tax
     known = CreditLot.objects.filter(tenant_id=tenant_id, key=key).exists()
     gross = package.price_net + tax
+    if not known:
+        refuse_useless(lot, now)
     if not known and gross:
         refuse_when_reached(tenant_id, None, now)
     if not known and gross > account.wallet:
@@ -331,7 +334,12 @@ def _hand_out(actor: Actor, lot: CreditLot, now: datetime) -> None:
         tenant_id=lot.tenant_id,
         kind=GRANTED,
         key=f"credit.granted:{lot.pk}",
-        detail={"code": lot.code, "face": str(lot.face), "expires": said_end(lot)},
+        detail={
+            "code": lot.code,
+            "face": str(lot.face),
+            "expires": said_end(lot),
+            **said_unit(lot),
+        },
         now=now,
     )
 
@@ -344,13 +352,6 @@ def _record(actor: Actor, lot: CreditLot, action: str) -> None:
         tenant_id=lot.tenant_id,
         detail={"code": lot.code, "face": str(lot.face), "title": lot.title},
     )
-
-
-def said_end(lot: CreditLot) -> str:
-    """The last valid day as it is written, or a dash."""
-    if lot.expires_at is None:
-        return "—"
-    return last_day(lot.expires_at, settings.CENTRE_TIME_ZONE).isoformat()
 
 
 @transaction.atomic

@@ -6,9 +6,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from billing.commands.credit_lots import end_lot, said_end
+from billing.commands.credit_lots import end_lot
 from billing.credit_days import days_left
-from billing.credit_notices import EXPIRED, EXPIRING
+from billing.credit_notices import EXPIRED, EXPIRING, said_end, said_unit
 from billing.locks import lock_account
 from billing.models import CreditLot, CreditState, VoucherMode
 from billing.queries.credit_order import has_open_use
@@ -85,6 +85,7 @@ def _warn(lot: CreditLot, expires_at: datetime, now: datetime) -> None:
             "days": left,
             "remaining": str(lot.remaining),
             "expires": said_end(lot),
+            **said_unit(lot),
         },
         now=now,
     )
@@ -96,6 +97,6 @@ def _expire(lot: CreditLot, now: datetime) -> None:
             tenant_id=lot.tenant_id,
             kind=EXPIRED,
             key=f"credit.expired:{lot.pk}",
-            detail={"code": lot.code, "remaining": str(lot.remaining)},
+            detail={"code": lot.code, "remaining": str(lot.remaining), **said_unit(lot)},
             now=now,
         )

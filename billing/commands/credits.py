@@ -132,17 +132,22 @@ def restore_credits(
         restored_at=now,
     )
     _give_back(line, restore, uses, back, now)
-    _lower_claims(line, restore, share, now)
+    _lower_claims(line, restore, line.gross - credited + amount, now)
     return back
 
 
 def _lower_claims(
-    line: InvoiceLine, restore: CreditRestore, share: Fraction, now: datetime
+    line: InvoiceLine, restore: CreditRestore, left_before: Decimal, now: datetime
 ) -> None:
-    """Ask the city for less of a line that was paid first; the tenant's own money is all of it."""
+    """Ask the city for less of a line that was paid first; the tenant's own money is all of it.
+
+    What stands of a claim falls as what is left of the line does: some of it may have been
+    credited before the claim was made, and was never part of it.
+    """
     sequence = _last_sequence(line)
+    share = Fraction(restore.credited) / Fraction(left_before)
     for claim, left in _standing(line.tenant_id, line, UseKind.CLAIM):
-        part = _ceil_fen(Fraction(claim.amount) * share) - (claim.amount - left)
+        part = _ceil_fen(Fraction(left) * share)
         if part <= 0:
             continue
         sequence += 1

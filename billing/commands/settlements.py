@@ -1,28 +1,34 @@
 """Settling vouchers with the city: a month's batch, its way, and what is booked when it is paid."""
 
-from collections import defaultdict
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from billing.commands.ledger import book
 from billing.commands.reimbursements import claim_paid
+from billing.commands.wallet import settle_and_reassess
+from billing.credit_notices import CLAIM_PAID, CLAIM_RETURNED
 from billing.locks import lock_account
 from billing.models import (
+    Account,
     BatchState,
     LedgerKind,
+    MoveCause,
     SettlementBatch,
     SettlementRow,
     VoucherMode,
     VoucherScheme,
 )
+from billing.money import FEN
 from billing.queries.settlements import rows_to_settle
 from common.errors import DomainError, NotFound
 from common.zone import centre_zone
 from tenants.audit import record
+from tenants.notices import JSON, post
 from tenants.permissions import Actor, Permission, require
 
 
@@ -163,10 +169,57 @@ def pay_settlement(*, actor: Actor, batch_id: UUID, reference: str, now: datetim
     batch = _move(actor, batch_id, [BatchState.REVIEWED], BatchState.PAID, **values)
     if batch is None:
         return
-    # What was paid first by the tenant is the tenant's: it goes to the wallet.
-    is_instant = batch.scheme.mode == VoucherMode.INSTANT
-    side = LedgerKind.SUBSIDY_RECEIVABLE if is_instant else LedgerKind.WALLET
-    _book_each(batch, "settlement_paid", {LedgerKind.CASH: 1, side: -1}, now)
+    if batch.scheme.mode == VoucherMode.INSTANT:
+        legs = {LedgerKind.CASH: 1, LedgerKind.SUBSIDY_RECEIVABLE: -1}
+        _book_each(batch, "settlement_paid", legs, now)
+        return
+    # What the tenant paid first is the tenant's: it goes to the wallet, and works there at once.
+    for tenant_id, amount in _by_tenant(batch):
+        account = lock_account(tenant_id)
+        if amount > 0:
+            _claim_paid(batch, account, amount, now)
+        else:
+            _claim_returned(batch, account, -amount, now)
+        cause = MoveCause.PAID if amount > 0 else MoveCause.ASSESSED
+        settle_and_reassess(tenant_id=tenant_id, now=now, cause=cause)
+
+
+def _claim_paid(batch: SettlementBatch, account: Account, amount: Decimal, now: datetime) -> None:
+    legs = {LedgerKind.CASH: amount, LedgerKind.WALLET: -amount}
+    _book(batch, account.tenant_id, "settlement_paid", legs, now)
+    _tell(batch, account, CLAIM_PAID, {"amount": f"{amount:.2f}"}, now)
+
+
+def _claim_returned(
+    batch: SettlementBatch, account: Account, amount: Decimal, now: datetime
+) -> None:
+    """The city pays less for what was refunded since: the tenant returns what it had of it.
+
+    What the wallet lacks is owed. A refusal would keep everybody else's money waiting.
+    """
+    from_wallet = min(amount, account.wallet.quantize(FEN, rounding=ROUND_DOWN))
+    owed = amount - from_wallet
+    legs = {
+        LedgerKind.CASH: -amount,
+        LedgerKind.WALLET: from_wallet,
+        LedgerKind.RECEIVABLE: owed,
+    }
+    _book(batch, account.tenant_id, "settlement_returned", legs, now)
+    said = {"amount": amount, "from_wallet": from_wallet, "owed": owed}
+    told = {name: f"{part:.2f}" for name, part in said.items()}
+    _tell(batch, account, CLAIM_RETURNED, told, now)
+
+
+def _tell(
+    batch: SettlementBatch, account: Account, kind: str, amounts: dict[str, str], now: datetime
+) -> None:
+    detail: dict[str, JSON] = {
+        "scheme": batch.scheme.code,
+        "month": f"{batch.month:%Y-%m}",
+        "currency": account.currency,
+        **amounts,
+    }
+    post(tenant_id=account.tenant_id, kind=kind, key=f"{kind}:{batch.pk}", detail=detail, now=now)
 
 
 @transaction.atomic
@@ -201,19 +254,31 @@ def claw_back_settlement(*, actor: Actor, batch_id: UUID, reason: str, now: date
 def _book_each(
     batch: SettlementBatch, kind: str, signs: dict[LedgerKind, int], now: datetime
 ) -> None:
-    """One movement for each tenant of the batch: the ledger is kept by tenant."""
-    sums: dict[UUID, Decimal] = defaultdict(Decimal)
-    for tenant_id, amount in batch.rows.values_list("tenant_id", "amount"):
-        sums[tenant_id] += amount
-    for tenant_id, amount in sorted(sums.items()):
-        if not amount:
-            continue
+    for tenant_id, amount in _by_tenant(batch):
         lock_account(tenant_id)
-        book(
-            tenant_id=tenant_id,
-            kind=kind,
-            key=f"{kind}:{batch.pk}",
-            legs={side: sign * amount for side, sign in signs.items()},
-            reference=f"{batch.scheme.code} {batch.month:%Y-%m}",
-            booked_at=now,
-        )
+        legs = {side: sign * amount for side, sign in signs.items()}
+        _book(batch, tenant_id, kind, legs, now)
+
+
+def _by_tenant(batch: SettlementBatch) -> list[tuple[UUID, Decimal]]:
+    """What the batch is for each tenant, where that is not nothing, in the order of locks."""
+    sums = batch.rows.order_by().values_list("tenant_id").annotate(amount=Sum("amount"))
+    return [(tenant_id, amount) for tenant_id, amount in sums.order_by("tenant_id") if amount]
+
+
+def _book(
+    batch: SettlementBatch,
+    tenant_id: UUID,
+    kind: str,
+    legs: dict[LedgerKind, Decimal],
+    now: datetime,
+) -> None:
+    """One movement for each tenant of the batch: the ledger is kept by tenant."""
+    book(
+        tenant_id=tenant_id,
+        kind=kind,
+        key=f"{kind}:{batch.pk}",
+        legs=legs,
+        reference=f"{batch.scheme.code} {batch.month:%Y-%m}",
+        booked_at=now,
+    )

@@ -12,10 +12,10 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 from psycopg.errors import CheckViolation
 
-from billing.commands.credit_lots import put_in, said_end
+from billing.commands.credit_lots import put_in
 from billing.commands.voucher_lots import package_lot, voucher_lot
 from billing.credit_days import day_of
-from billing.credit_notices import DECIDED
+from billing.credit_notices import DECIDED, said_end
 from billing.four_eyes import author_of, second_person
 from billing.locks import busy_when_waiting, lock_account
 from billing.models import (
@@ -292,7 +292,7 @@ def _grant(actor: Actor, application: VoucherApplication, amount: Decimal, now: 
     put_in(actor, lot, now)
     if scheme.package_quantity:
         put_in(actor, package_lot(application, lot, actor, now), now)
-    _tell(application, ApplicationState.GRANTED.value, f"{amount:.2f}", said_end(lot), now)
+    _tell(application, now, decision="granted", amount=f"{amount:.2f}", expires=said_end(lot))
 
 
 @transaction.atomic
@@ -313,22 +313,20 @@ def reject_application(
     }
     _move(actor, application, ApplicationState.REJECTED, now, **values)
     application.refresh_from_db()
-    _tell(application, ApplicationState.REJECTED.value, "0.00", reason, now)
+    _tell(application, now, decision="rejected", amount="0.00", reason=reason.strip())
     return application
 
 
-def _tell(
-    application: VoucherApplication, decision: str, amount: str, reason: str, now: datetime
-) -> None:
+def _tell(application: VoucherApplication, now: datetime, **said: str) -> None:
     post(
         tenant_id=application.tenant_id,
         kind=DECIDED,
         key=f"voucher_application.decided:{application.pk}",
         detail={
             "scheme": application.scheme.code,
-            "decision": decision,
-            "amount": amount,
-            "reason": reason,
+            "currency": CURRENCY,
+            "reason": "",
+            **said,
         },
         now=now,
     )

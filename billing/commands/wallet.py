@@ -11,7 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from billing.commands.arrears import reassess
 from billing.commands.ledger import book
 from billing.locks import lock_account
-from billing.models import Account, Invoice, InvoicePayment, LedgerKind, MoveCause
+from billing.models import (
+    Account,
+    Invoice,
+    InvoicePayment,
+    LedgerKind,
+    LedgerTransaction,
+    MoveCause,
+)
 from billing.money import FEN
 from billing.queries.currencies import refuse_unknown
 from billing.queries.dues import with_due
@@ -82,9 +89,7 @@ def top_up(
             tenant_id=tenant_id,
             detail={"amount": str(amount), "reference": reference},
         )
-        settle_open_invoices(tenant_id=tenant_id, now=now)
-        # In the same transaction: whoever sees the money sees that the arrears are over.
-        reassess(tenant_id=tenant_id, now=now, cause=MoveCause.PAID)
+        settle_and_reassess(tenant_id=tenant_id, now=now)
     return Standing.of(Account.objects.get(tenant_id=tenant_id))
 
 
@@ -143,14 +148,28 @@ def set_currency(*, actor: Actor, tenant_id: UUID, currency: str, now: datetime)
     return Standing.of(account)
 
 
+def settle_and_reassess(
+    *, tenant_id: UUID, now: datetime, cause: MoveCause = MoveCause.PAID
+) -> None:
+    """Let money that came into the wallet pay what is open, and end the arrears that this pays.
+
+    Part of the transaction that booked the money: whoever sees it sees that the arrears are over.
+    Locks: none of its own; the caller holds the account lock.
+    """
+    settle_open_invoices(tenant_id=tenant_id, now=now)
+    reassess(tenant_id=tenant_id, now=now, cause=cause)
+
+
 def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
     """Pay what is open from the wallet, oldest invoice first, in part where it does not suffice.
 
+    What is owed on no invoice, because the city took back more than the wallet held, comes last.
     Locks: none of its own; the caller holds the account lock.
     """
     account = Account.objects.get(tenant_id=tenant_id)
     left = account.wallet.quantize(FEN, rounding=ROUND_DOWN)
-    if account.receivable <= 0 or left <= 0:
+    owed = account.receivable
+    if owed <= 0 or left <= 0:
         return
     charged = Invoice.objects.filter(tenant_id=tenant_id, gross__gt=0)
     open_ones = (
@@ -178,8 +197,24 @@ def settle_open_invoices(*, tenant_id: UUID, now: datetime) -> None:
             paid_at=now,
         )
         left -= part
+        owed -= part
         if part == invoice.outstanding:
             _tell_paid(invoice, now)
+    _pay_shortfall(tenant_id, min(left, owed), now)
+
+
+def _pay_shortfall(tenant_id: UUID, amount: Decimal, now: datetime) -> None:
+    if amount <= 0:
+        return
+    before = LedgerTransaction.objects.filter(tenant_id=tenant_id, kind="shortfall_paid")
+    book(
+        tenant_id=tenant_id,
+        kind="shortfall_paid",
+        key=f"shortfall_paid:{before.count()}",
+        legs={LedgerKind.WALLET: amount, LedgerKind.RECEIVABLE: -amount},
+        reference="",
+        booked_at=now,
+    )
 
 
 def _tell_paid(invoice: Invoice, now: datetime) -> None:

@@ -18,7 +18,7 @@ from tenants.permissions import Actor, Permission, require
 class StatementEntry:
     """One movement. Units: ``amount`` moves the balance: charged is below zero, money in above.
 
-    Shape: ``amount`` is zero where the wallet only paid an invoice; ``paid`` says how much then.
+    Shape: ``amount`` is zero where the wallet only paid what is owed; ``paid`` says how much then.
     """
 
     at: datetime
@@ -99,11 +99,10 @@ def account_statement(*, actor: Actor, tenant_id: UUID, period: Period) -> Accou
     settled = NOTHING
     for at, kind, reference, amount, paid in rows:
         balance += amount
-        is_payment = kind == "settlement"
-        entries.append(
-            StatementEntry(at, kind, reference, amount, paid if is_payment else NOTHING, balance)
-        )
-        settled += paid if is_payment else NOTHING
+        is_invoice = kind == "settlement"
+        told = paid if is_invoice or kind == "shortfall_paid" else NOTHING
+        entries.append(StatementEntry(at, kind, reference, amount, told, balance))
+        settled += paid if is_invoice else NOTHING
         sums[kind if kind in sums else "other"] += amount
     return AccountStatement(
         tenant_code=tenant.code,

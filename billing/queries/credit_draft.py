@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
@@ -84,12 +85,22 @@ def _unmetered(draft: Draft) -> list[MoneyLine]:
     ]
 
 
-def invoice_payments(invoice: Invoice, lots: Sequence[CreditLot]) -> tuple[Payment, ...]:
-    """What credits pay of an invoice that has just been written; its periods are closed."""
+def invoice_payments(
+    invoice: Invoice, lots: Sequence[CreditLot], asked: Mapping[UUID, Decimal] | None = None
+) -> tuple[Payment, ...]:
+    """What credits pay of an invoice that has been written; its periods are closed.
+
+    Shape: ``asked`` gives what may be paid by line, where that is less than the line; a line that
+    it does not name is left out.
+    """
     money = _money(lots)
     if not money:
         return ()
-    rows: dict[UUID, InvoiceLine] = {row.pk: row for row in invoice.lines.order_by("position")}
+    rows: dict[UUID, InvoiceLine] = {
+        row.pk: row
+        for row in invoice.lines.order_by("position")
+        if asked is None or row.pk in asked
+    }
     facts = line_facts(
         [
             MoneyLine(
@@ -99,7 +110,7 @@ def invoice_payments(invoice: Invoice, lots: Sequence[CreditLot]) -> tuple[Payme
                 sku=row.sku,
                 project_id=row.project_id,
                 dimensions=row.dimensions,
-                gross=row.gross,
+                gross=row.gross if asked is None else asked[row.pk],
                 service_from=row.service_from,
                 service_to=row.service_to,
             )

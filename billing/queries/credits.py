@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from billing import meters
 from billing.credit_days import days_left, last_day
 from billing.documents import CreditPart
+from billing.meters import in_display_unit
 from billing.models import (
     CreditKind,
     CreditLot,
@@ -26,7 +27,6 @@ from common.paging import Page, newest_first
 from tenants.permissions import Actor, Permission, require
 
 OPEN = (CreditState.ACTIVE, CreditState.ISSUED)
-SIX_PLACES = Decimal("0.000001")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class CreditRow:
     match: dict[str, str]
     scope: str
     scope_values: tuple[str, ...]
+    project_name: str
+    min_spend: Decimal
     share_domestic: Decimal
     share_other: Decimal
     effective_at: datetime
@@ -82,13 +84,15 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         title=lot.title,
         funder=lot.funder,
         mode=lot.mode,
-        face=_shown(lot.face, divisor),
-        remaining=_shown(lot.remaining, divisor),
+        face=in_display_unit(lot.face, divisor),
+        remaining=in_display_unit(lot.remaining, divisor),
         unit=meter.display_unit if meter is not None else lot.currency,
         meter=lot.meter,
         match=lot.match,
         scope=lot.scope,
         scope_values=tuple(lot.scope_values),
+        project_name=lot.project.name if lot.project is not None else "",
+        min_spend=lot.min_spend,
         share_domestic=lot.share_domestic,
         share_other=lot.share_other,
         effective_at=lot.effective_at,
@@ -100,14 +104,6 @@ def _row(lot: CreditLot, now: datetime) -> CreditRow:
         approved_at=lot.approved_at,
         proposed_by_id=lot.proposed_by_id,
     )
-
-
-def _shown(amount: Decimal, divisor: int) -> Decimal:
-    """In the unit people read, without zeros that say nothing."""
-    if divisor == 1:
-        return amount
-    shown = (amount / divisor).quantize(SIX_PLACES)
-    return shown.quantize(Decimal(1)) if shown == shown.to_integral_value() else shown.normalize()
 
 
 def credit_page(
@@ -126,6 +122,7 @@ def credit_page(
     """
     require(actor, Permission.WALLET_READ, tenant_id)
     rows: QuerySet[CreditLot] = CreditLot.objects.filter(tenant_id=tenant_id)
+    rows = rows.select_related("project")
     if Permission.CREDIT_GRANT not in actor.permissions:
         rows = rows.exclude(state__in=[CreditState.PROPOSED, CreditState.REJECTED])
     page = newest_first(rows.filter(kind=kind) if kind else rows, cursor=cursor, limit=limit)
@@ -135,6 +132,7 @@ def credit_page(
 def open_credits(*, tenant_id: UUID, now: datetime) -> tuple[CreditRow, ...]:
     """What may still be used, the one that ends first on top; one statement."""
     rows = CreditLot.objects.filter(tenant_id=tenant_id, state__in=OPEN)
+    rows = rows.select_related("project")
     in_order = rows.order_by(F("expires_at").asc(nulls_last=True), "priority", "pk")
     return tuple(_row(lot, now) for lot in in_order)
 
@@ -200,7 +198,7 @@ def credit_part(lot: CreditLot, amount: Decimal) -> CreditPart:
         kind=lot.kind,
         code=lot.code,
         title=lot.title,
-        amount=_shown(amount, meter.display_divisor if meter is not None else 1),
+        amount=in_display_unit(amount, meter.display_divisor if meter is not None else 1),
         unit=meter.display_unit if meter is not None else "",
     )
 

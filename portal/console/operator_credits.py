@@ -3,29 +3,26 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.commands.credit_lots import (
-    LotTerms,
-    PackageTerms,
     approve_credit,
     grant_package,
     grant_promo,
     reject_credit,
     revoke_credit,
 )
-from billing.meters import declared
-from billing.queries.credits import credit_page
+from billing.queries.credits import CreditRow, credit_page
 from billing.queries.currencies import currency_of
 from common.clock import utc_now
 from common.errors import DomainError, InvalidInput
-from portal.console.forms import MoneyField, add_refusal, kept_idem
+from common.zone import centre_zone
+from portal.console.forms import add_refusal, kept_idem
 from portal.console.htmx import render_page
+from portal.console.operator_credit_forms import PackageForm, PromoForm
 from portal.console.operator_forms import allowed, answer, form_key
 from portal.console.wording import CREDIT_KINDS
 from portal.requests import ActorRequest
@@ -35,56 +32,6 @@ from tenants.queries.desk import tenant_of_code
 
 TEMPLATE = "console/operator/credits.html"
 PAGE = 50
-
-
-class _DayField(forms.DateField):
-    """A day of the centre's calendar."""
-
-    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-
-
-class PromoForm(forms.Form):
-    """Promotional credit for anything, until a day."""
-
-    title = forms.CharField(label=gettext_lazy("Title"), max_length=150)
-    amount = MoneyField(label=gettext_lazy("Amount"), max_digits=14, decimal_places=2)
-    share = forms.DecimalField(
-        label=gettext_lazy("Most of one line, in percent"),
-        max_digits=5,
-        decimal_places=2,
-        initial=100,
-        min_value=1,
-        max_value=100,
-    )
-    expires_on = _DayField(label=gettext_lazy("Last day"), required=False)
-
-
-class PackageForm(forms.Form):
-    """A quantity of one meter, sold from the wallet or given free."""
-
-    package_title = forms.CharField(label=gettext_lazy("Title"), max_length=150)
-    meter = forms.ChoiceField(label=gettext_lazy("Meter"))
-    quantity = forms.DecimalField(
-        label=gettext_lazy("Quantity"),
-        max_digits=14,
-        decimal_places=2,
-        help_text=gettext_lazy("In the unit that the meter is shown in, such as card-hours."),
-    )
-    price_net = MoneyField(
-        label=gettext_lazy("Price without tax"),
-        max_digits=14,
-        decimal_places=2,
-        initial=0,
-        help_text=gettext_lazy("Taken from the wallet; 0 gives it free."),
-    )
-    package_expires_on = _DayField(label=gettext_lazy("Last day"), required=False)
-
-    # A form's own arguments are as various as Django's.
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        field = self.fields["meter"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - narrows the declared type
-        field.choices = [(code, meter.title) for code, meter in sorted(declared().items())]
 
 
 @require_safe
@@ -109,17 +56,12 @@ def promo_grant(request: ActorRequest, code: str) -> HttpResponse:
         return shown(InvalidInput())
 
     def effect() -> str:
-        said, now = form.cleaned_data, utc_now()
+        now = utc_now()
         grant_promo(
             actor=request.actor,
             tenant_id=tenant.pk,
-            amount=said["amount"],
-            terms=LotTerms(
-                title=said["title"],
-                effective_at=now,
-                expires_on=said["expires_on"],
-                share=said["share"] / 100,
-            ),
+            amount=form.cleaned_data["amount"],
+            terms=form.terms(request.actor, tenant.pk, now),
             key=f"console:{form_key(request)}",
             now=now,
         )
@@ -144,21 +86,12 @@ def package_grant(request: ActorRequest, code: str) -> HttpResponse:
         return shown(InvalidInput())
 
     def effect() -> str:
-        said, now = form.cleaned_data, utc_now()
-        divisor = declared()[said["meter"]].display_divisor
+        now = utc_now()
         grant_package(
             actor=request.actor,
             tenant_id=tenant.pk,
-            package=PackageTerms(
-                meter=said["meter"],
-                quantity=int(said["quantity"] * divisor),
-                price_net=said["price_net"],
-            ),
-            terms=LotTerms(
-                title=said["package_title"],
-                effective_at=now,
-                expires_on=said["package_expires_on"],
-            ),
+            package=form.package(),
+            terms=form.terms(request.actor, tenant.pk, now),
             key=f"console:{form_key(request)}",
             now=now,
         )
@@ -234,6 +167,28 @@ def _stepped(
     return answer(request, effect, shown=lambda refusal: _page(request, code, refusal), done=done)
 
 
+def _terms(one: CreditRow) -> list[str]:
+    """What narrows a credit, for whoever has to agree to it."""
+    first = (
+        ""
+        if one.effective_at == one.created_at
+        else f"{one.effective_at.astimezone(centre_zone()):%Y-%m-%d}"
+    )
+    said: dict[str, dict[str, object]] = {
+        _("Only for %(what)s"): {"what": ", ".join(one.scope_values)},
+        _("Only use with %(match)s"): {
+            "match": "; ".join(f"{name}={value}" for name, value in sorted(one.match.items()))
+        },
+        _("Only for the project %(project)s"): {"project": one.project_name},
+        _("Least spend on an invoice: %(amount)s %(unit)s"): {
+            "amount": f"{one.min_spend:.2f}" if one.min_spend else "",
+            "unit": one.unit,
+        },
+        _("First day: %(day)s"): {"day": first},
+    }
+    return [sentence % names for sentence, names in said.items() if all(names.values())]
+
+
 def _page(
     request: ActorRequest, code: str, refusal: DomainError | None = None, **sent: object
 ) -> HttpResponse:
@@ -249,7 +204,7 @@ def _page(
         "organisation": tenant,
         "page": page,
         "rows": [
-            (one, CREDIT_KINDS[one.kind], one.proposed_by_id == request.actor.id)
+            (one, CREDIT_KINDS[one.kind], _terms(one), one.proposed_by_id == request.actor.id)
             for one in page.items
         ],
         "may_grant": Permission.CREDIT_GRANT in request.actor.permissions,

@@ -99,6 +99,8 @@ STATUSES: dict[str, StatusLook] = {
     "package_sold": StatusLook("ok", "stack-2", _("Package bought")),
     "package_used": StatusLook("idle", "stack-2", _("Package used")),
     "settlement_paid": StatusLook("ok", "cash", _("Paid by the city")),
+    "settlement_returned": StatusLook("wait", "rotate", _("Claim lowered by the city")),
+    "shortfall_paid": StatusLook("idle", "receipt", _("Payment of what was owed")),
     "settlement_clawed_back": StatusLook("bad", "rotate", _("Taken back by the city")),
     # Credits, applications and settlements
     "exhausted": StatusLook("idle", "check", _("Used up")),

@@ -112,6 +112,8 @@ MOVEMENTS: Mapping[str, Text] = {
     "package_sold": _("Package bought"),
     "package_used": _("Package used"),
     "settlement_paid": _("Paid by the city"),
+    "settlement_returned": _("Claim lowered by the city"),
+    "shortfall_paid": _("Payment of what was owed"),
     "settlement_clawed_back": _("Taken back by the city"),
 }
 
@@ -119,6 +121,13 @@ CREDIT_KINDS: Mapping[str, Text] = {
     "package": _("Resource package"),
     "voucher": _("Computing voucher"),
     "promo": _("Promotional credit"),
+}
+
+CREDIT_SCOPES: Mapping[str, Text] = {
+    "any": _("Everything"),
+    "service": _("Some services"),
+    "meter": _("Some meters"),
+    "sku": _("Some SKUs"),
 }
 
 EVIDENCE: Mapping[str, Text] = {

@@ -1,16 +1,20 @@
 """Packages cover quantities before they are priced; what is covered is shown and costs nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils.translation import override
 
-from billing.models import CreditUse, Invoice, InvoiceLine, LedgerAccount
+from billing.models import CreditLot, CreditUse, Invoice, InvoiceLine, LedgerAccount
+from billing.pricing import Tier
 from billing.queries.credit_draft import draft_payments
 from billing.queries.drafts import draft
-from tenants.models import Organisation
+from billing.queries.package_fit import PackageCoversNothing
+from tenants.models import Notice, Organisation
 from tenants.scoping import operator_scope, tenant_scope
-from tests.billing.shorthand import broken, ingest, issue, pay_in
+from tests.billing.shorthand import broken, ingest, issue, pay_in, stands
 from tests.factories import billing as make
 from tests.factories import credits as give
 
@@ -92,7 +96,11 @@ def test_a_package_covers_only_what_was_used_in_its_time(customer: Organisation)
     ]
 
 
-def test_a_package_is_of_one_meter_and_match(customer: Organisation) -> None:
+def test_a_package_is_of_one_meter_and_match(db: None) -> None:
+    make.make_tax()
+    other = make.price_line("test.card_seconds", "9.00", HOURS, {"chip": "c2"})
+    make.publish((*make.STANDARD_LINES, other))
+    customer = give.verified("alice")
     give.package(customer, 100 * HOURS, match={"chip": "c2"})
     give.package(customer, 100, meter="test.tokens_in", key="tokens")
     ingest(customer, make.cards("c1", HOURS))
@@ -131,3 +139,67 @@ def test_the_draft_shows_the_credits_that_the_issue_uses(customer: Organisation)
     assert used == would != []
     assert invoice.gross == shown.gross
     assert broken() == ()
+
+
+TIERS = (Tier(up_to=1_000_000, unit_price=Decimal(2)), Tier(up_to=None, unit_price=Decimal(1)))
+
+
+def priced(model: str, **terms: object) -> Organisation:
+    """A tenant with money, where tokens have one price of a model."""
+    make.make_tax()
+    line = make.price_line("test.tokens_in", "0", 1_000_000)
+    make.publish((replace(line, model=model, **terms),))  # type: ignore[arg-type]
+    tenant = give.verified("alice")
+    pay_in(tenant, "100.00")
+    return tenant
+
+
+def refused(tenant: Organisation, **package: object) -> None:
+    with pytest.raises(PackageCoversNothing) as refusal:
+        give.package(tenant, 1_000_000, meter="test.tokens_in", price="10.00", **package)  # type: ignore[arg-type]
+    assert refusal.value.code == "package_covers_nothing"
+    with override("en"):
+        assert str(refusal.value) == (
+            "At the prices in force now this package would cover nothing: test.tokens_in has no "
+            "price above zero and without tiers that fits it."
+        )
+    with override("zh-hans"):
+        assert str(refusal.value) == (
+            "按当前生效的价格，该资源包抵扣不到任何用量："
+            "test.tokens_in 没有与之相符、大于零且不分档的价格。"
+        )
+    with operator_scope():
+        assert not CreditLot.objects.exists()
+        assert not Notice.objects.filter(kind="credit.granted").exists()
+    assert stands(tenant).balance == Decimal("100.00")
+
+
+@pytest.mark.parametrize("model", ["graduated", "volume"])
+def test_a_package_for_a_price_with_tiers_is_refused_before_it_is_paid(
+    db: None, model: str
+) -> None:
+    refused(priced(model, tiers=TIERS))
+
+
+def test_a_package_for_what_is_free_or_has_no_price_is_refused(db: None) -> None:
+    tenant = priced("flat")
+    refused(tenant)
+    with pytest.raises(PackageCoversNothing):
+        give.package(tenant, HOURS)
+
+
+def test_a_price_of_whole_packages_is_covered_for_all_use_or_not_at_all(db: None) -> None:
+    tenant = priced("package", unit_price=Decimal(2))
+    refused(tenant, match={"model": "tiny"})
+    assert give.package(tenant, 1_000_000, meter="test.tokens_in").meter == "test.tokens_in"
+
+
+def test_a_package_sold_once_is_found_again_after_the_prices_changed(
+    customer: Organisation,
+) -> None:
+    lot = give.package(customer, 60 * HOURS)
+    later = make.NOW + make.HOUR
+    make.publish(make.STANDARD_LINES[:2], effective_at=later)
+    assert give.package(customer, 60 * HOURS, now=later).pk == lot.pk
+    with pytest.raises(PackageCoversNothing):
+        give.package(customer, 60 * HOURS, key="second", now=later)

@@ -2,12 +2,13 @@
 
 import csv
 import io
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from billing.adapters.settlement_csv import settlement_csv
+from billing.commands.credit_notes import issue_credit_note
 from billing.commands.credits import restore_credits
 from billing.commands.settlements import (
     MonthNotOver,
@@ -22,6 +23,7 @@ from billing.commands.settlements import (
 )
 from billing.models import (
     CreditUse,
+    Invoice,
     InvoiceLine,
     LedgerAccount,
     SettlementBatch,
@@ -58,9 +60,9 @@ def used(code: str, hours: int = 100, **more: object) -> Organisation:
     return tenant
 
 
-def draft(now: object = OVER) -> SettlementBatch:
+def draft(now: datetime = OVER, month: date = NOVEMBER) -> SettlementBatch:
     with operator_scope():
-        return draft_settlement(actor=SYSTEM, scheme_code="city", month=NOVEMBER, now=now)  # type: ignore[arg-type]
+        return draft_settlement(actor=SYSTEM, scheme_code="city", month=month, now=now)
 
 
 def step(command: object, batch: SettlementBatch, **told: str) -> None:
@@ -144,13 +146,7 @@ def test_a_refund_after_the_month_was_settled_stands_in_the_next_file() -> None:
             now=OVER,
             key="note",
         )
-    with operator_scope():
-        later = draft_settlement(
-            actor=SYSTEM,
-            scheme_code="city",
-            month=date(2026, 12, 1),
-            now=OVER + timedelta(days=40),
-        )
+    later = draft(OVER + timedelta(days=40), date(2026, 12, 1))
     assert (later.row_count, later.total) == (1, Decimal("-114.48"))
     assert broken() == ()
 
@@ -182,6 +178,72 @@ def test_what_was_paid_first_is_claimed_from_paid_invoices_and_goes_to_the_walle
     assert back == 0
     with operator_scope():
         assert sum(CreditUse.objects.values_list("amount", flat=True)) == Decimal("57.24")
+    assert broken() == ()
+
+
+def credit(tenant: Organisation, net: str) -> None:
+    """Take a net amount of the tenant's one line back."""
+    with operator_scope():
+        issue_credit_note(
+            actor=SYSTEM,
+            tenant_id=tenant.pk,
+            invoice_id=Invoice.objects.get(tenant=tenant).pk,
+            reason="Cards failed",
+            nets={1: Decimal(net)},
+            now=make.NOW,
+        )
+
+
+def test_a_claim_counts_only_the_hours_of_the_vouchers_time() -> None:
+    make.make_prices()
+    for_tests("reimburse", valid_until=None)
+    alice = give.verified("alice")
+    pay_in(alice, "1000.00")
+    give.ask(alice, "1000.00", now=make.NOW - timedelta(days=2))
+    ingest(alice, make.cards("before", 30 * 3600, make.NOW - timedelta(days=3)))
+    ingest(alice, make.cards("within", 10 * 3600))
+    issue(alice)
+    # 30 % of a quarter of 152.64: ten of the forty hours were used once the voucher was there.
+    assert draft().total == Decimal("11.44")
+    assert broken() == ()
+
+
+def test_what_was_credited_before_the_claim_is_not_claimed_and_afterwards_lowers_it() -> None:
+    make.make_prices()
+    for_tests("reimburse", valid_until=None)
+    alice = used("alice")
+    pay_in(alice, "381.60")
+    credit(alice, "180.00")
+    # 30 % of the 190.80 that are left, not of the 381.60 that were paid.
+    assert draft().total == Decimal("57.24")
+    credit(alice, "90.00")
+    assert draft().total == Decimal("28.62")
+    credit(alice, "90.00")
+    assert draft().total == 0
+    assert broken() == ()
+
+
+def test_an_invoice_credited_in_part_before_it_was_paid_is_claimed_for_the_rest() -> None:
+    make.make_prices()
+    for_tests("reimburse", valid_until=None)
+    alice = used("alice")
+    credit(alice, "180.00")
+    with pytest.raises(NothingToSettle):
+        draft()
+    pay_in(alice, "190.80")
+    assert draft().total == Decimal("57.24")
+    assert broken() == ()
+
+
+def test_an_invoice_taken_back_whole_without_a_payment_claims_nothing() -> None:
+    make.make_prices()
+    for_tests("reimburse", valid_until=None)
+    alice = used("alice")
+    credit(alice, "360.00")
+    with pytest.raises(NothingToSettle):
+        draft()
+    with operator_scope():
+        assert not CreditUse.objects.exists()
     assert broken() == ()
 
 

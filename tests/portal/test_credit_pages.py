@@ -66,6 +66,8 @@ def lots() -> list[tuple[str, str, Decimal]]:
 def test_finance_grants_and_revokes_once_however_often_the_form_is_sent(
     alice: Organisation,
 ) -> None:
+    make.make_tax()
+    make.publish((make.price_line("compute.card_seconds", "3.60", 3600),))
     finance = signed_in("finance")
     promo = {"title": "Welcome", "amount": "50.00", "share": "100", "idem": "promo-1"}
     for _ in range(2):
