@@ -61,9 +61,13 @@ class Invoice:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    # What credit notes took back, paid or not.
+    credited: Decimal
     # Still to be paid, after payments and credit notes.
     due: Decimal
-    # "paid", or "open" while the wallet has not settled all of it.
+    # "open" while something is to be paid; then "overdue" from due_at on, or before that
+    # "partly_credited" where a credit note took some of it off; "paid" where nothing is left to
+    # pay; "void" where credit notes took back all of it.
     state: str
     issued_at: datetime
     # When it has to be paid, by the terms at its issue.
@@ -125,9 +129,13 @@ class InvoiceSheet:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    # What credit notes took back, paid or not.
+    credited: Decimal
     # Still to be paid, after payments and credit notes.
     due: Decimal
-    # "paid", or "open" while the wallet has not settled all of it.
+    # "open" while something is to be paid; then "overdue" from due_at on, or before that
+    # "partly_credited" where a credit note took some of it off; "paid" where nothing is left to
+    # pay; "void" where credit notes took back all of it.
     state: str
     issued_at: datetime
     # When it has to be paid, by the terms at its issue.

@@ -36,7 +36,7 @@ INVOICE = (
 )
 INVOICE_SHEET = (
     *("number", "id", "state", "period_starts_at", "period_ends_at", "issued_at", "currency"),
-    *("net", "tax", "gross", "credits", "payable", "paid", "due", "content_hash"),
+    *("net", "tax", "gross", "credits", "payable", "paid", "credited", "due", "content_hash"),
 )
 LINE = ("number", "description", "project", "quantity", "unit", "unit_price", "net", "tax", "gross")
 TRACE = ("time", "quantity", "subject", "source", "id", "received_at")

@@ -176,6 +176,7 @@ TITLES: Mapping[str, str] = {
     "context_tokens": "上下文词元",
     "created_at": "创建时间",
     "credit_limit": "信用额度",
+    "credited": "已冲减",
     "credits": "抵扣",
     "currency": "币种",
     "days_left": "可用天数",
