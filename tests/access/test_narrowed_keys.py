@@ -37,6 +37,7 @@ SHARED = {
 # Refused although the permission is one within a project.
 BEYOND = {
     ("api/v1/usage/rejected", "GET"): "what was refused belongs to no project",
+    ("api/v1/forecast", "GET"): "the whole organisation's month",
     ("api/v1/projects", "POST"): "a project makes no others",
 }
 # Answered with what became of each part, and counted for the key's own project.
@@ -78,7 +79,7 @@ class Seen:
 def _ask(browser: Browser, method: str, row: Row, names: Names) -> Seen:
     expect = row.methods[method]
     sent: dict[str, object] = {}
-    if method == "POST":
+    if method in {"POST", "PUT"}:
         sent = {"data": json.dumps(expect.body(names)), "content_type": "application/json"}
     headers = {**browser.headers, "Idempotency-Key": str(uuid4())}
     path = address(row.route, row.names(names))

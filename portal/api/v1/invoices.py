@@ -10,7 +10,7 @@ from rest_framework.renderers import BaseRenderer
 from billing.adapters.csv import invoice_csv
 from billing.adapters.pdf import invoice_pdf
 from billing.documents import InvoiceDetail, LineDetail
-from billing.queries.invoices import invoice_detail
+from billing.queries.invoices import invoice_detail, unbilled
 from billing.queries.pages import invoice_page, line_event_page
 from portal.api.endpoint import Call, Download, Endpoint, downloads, reads, says
 from portal.api.fields import Amount, InLanguage, Instant, Money, Spoken, Strict
@@ -94,6 +94,27 @@ class InvoiceSheetOut(InvoiceOut):
     lines = LineOut(many=True)
 
 
+class DraftOut(serializers.Serializer):  # type: ignore[type-arg]
+    period_starts_at = Instant(
+        source="period_start",
+        allow_null=True,
+        help_text=_("Null where nothing asks for an invoice."),
+    )
+    until = Instant(help_text=_("When this was computed."))
+    currency = serializers.CharField()
+    net = Money()
+    tax = Money()
+    gross = Money()
+    credits = Money(help_text=_("What vouchers and promotional credit would pay."))
+    payable = Money(help_text=_("What would be left for the wallet."))
+    credit_parts = CreditPartOut(many=True, help_text=_("What each credit would do for it."))
+    lines = LineOut(many=True)
+    unpriced_meters = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("Used without a price; an invoice waits for one."),
+    )
+
+
 class Invoices(Endpoint):
     """What the tenant owes, period by period."""
 
@@ -110,6 +131,15 @@ class Invoice(Endpoint):
     @reads(Permission.INVOICE_READ, InvoiceSheetOut)
     def get(self, call: Call, invoice_id: UUID) -> object:
         return _found(call, invoice_id)
+
+
+class DraftInvoice(Endpoint):
+    """The next invoice, before it is issued."""
+
+    @says(_("Show what would be invoiced now, with its lines; it has no number and may change."))
+    @reads(Permission.INVOICE_READ, DraftOut)
+    def get(self, call: Call) -> object:
+        return unbilled(tenant_id=call.tenant_id, until=call.now)
 
 
 def _found(call: Call, invoice_id: UUID) -> InvoiceDetail:
