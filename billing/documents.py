@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from django.utils.functional import Promise
@@ -113,13 +114,42 @@ class LineDetail:
         return self.title_zh if language.startswith("zh") else self.title_en
 
 
+class InvoiceState(StrEnum):
+    """What has become of an issued invoice; it is derived, and stored nowhere."""
+
+    OPEN = "open"
+    OVERDUE = "overdue"
+    PARTLY_CREDITED = "partly_credited"
+    PAID = "paid"
+    VOID = "void"
+
+
+def invoice_state(
+    *, gross: Decimal, credited: Decimal, due: Decimal, due_at: datetime, as_of: datetime
+) -> InvoiceState:
+    """The one state that an invoice is shown in.
+
+    Void is one that credit notes took back whole, whether or not it had been paid. Paid is one of
+    which nothing is left to pay, also one that was below zero and was paid out at its issue. What
+    is still to be paid is overdue from its day on, as arrears count it, then partly credited where
+    less is owed than was issued, and else open.
+    """
+    if 0 < gross <= credited:
+        return InvoiceState.VOID
+    if due <= 0:
+        return InvoiceState.PAID
+    if due_at <= as_of:
+        return InvoiceState.OVERDUE
+    return InvoiceState.PARTLY_CREDITED if credited > 0 else InvoiceState.OPEN
+
+
 @dataclass(frozen=True)
 class InvoiceDetail:
     """An issued invoice with its lines.
 
     Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, and ``due`` what
     is still to be paid. ``form`` is the version the invoice was issued in, which says what its
-    documents show.
+    documents show. ``as_of`` is when it was read, and says only whether it is overdue.
     """
 
     id: UUID
@@ -144,6 +174,17 @@ class InvoiceDetail:
     content_hash: str
     previous_hash: str
     lines: tuple[LineDetail, ...]
+    as_of: datetime
+
+    @property
+    def state(self) -> InvoiceState:
+        return invoice_state(
+            gross=self.gross,
+            credited=self.credited,
+            due=self.due,
+            due_at=self.due_at,
+            as_of=self.as_of,
+        )
 
     @property
     def shows_credits(self) -> bool:

@@ -15,7 +15,7 @@ from appliances.queries.deployments import deployment_names
 from billing.queries.costs import CostPart
 from billing.services import service_of
 from compute.queries.takers import takers
-from tenants.permissions import Actor, Permission
+from tenants.permissions import Actor, Permission, allows
 from tenants.queries.keys import key_names
 
 Text = str | Promise
@@ -104,7 +104,7 @@ def _by_deployment(actor: Actor, tenant_id: UUID, rows: tuple[CostPart, ...]) ->
         workload_ids=_ids(rows, "workload"),
     )
     of_workload = {str(one.workload_id): str(one.id) for one in found if one.workload_id}
-    may_read = Permission.DEPLOYMENT_READ in actor.permissions
+    may_read = allows(actor, Permission.DEPLOYMENT_READ)
     names = {str(one.id): one.name for one in found} if may_read else {}
 
     def value_of(part: CostPart) -> str:
@@ -116,7 +116,7 @@ def _by_deployment(actor: Actor, tenant_id: UUID, rows: tuple[CostPart, ...]) ->
 
 def _by_key(actor: Actor, tenant_id: UUID, rows: tuple[CostPart, ...]) -> Grouping:
     found = key_names(tenant_id=tenant_id, key_ids=_ids(rows, "key"))
-    may_read = Permission.KEY_READ in actor.permissions
+    may_read = allows(actor, Permission.KEY_READ)
     names = {str(one.id): f"{one.name} …{one.last_four}" for one in found} if may_read else {}
     return Grouping(lambda part: part.used.dimensions.get("key", ""), names)
 
@@ -130,7 +130,7 @@ def _by_member(actor: Actor, tenant_id: UUID, rows: tuple[CostPart, ...]) -> Gro
         key_ids=_ids(rows, "key"),
     )
     who = {str(thing): str(person.id) for thing, person in found.items()}
-    may_read = Permission.MEMBER_READ in actor.permissions
+    may_read = allows(actor, Permission.MEMBER_READ)
     names = {str(one.id): one.name for one in found.values()} if may_read else {}
 
     def value_of(part: CostPart) -> str:

@@ -228,6 +228,36 @@ def with_implied(permissions: frozenset[Permission]) -> frozenset[Permission]:
     return permissions | {P.FUNDS_HOLD} if permissions & _MOVES_MONEY else permissions
 
 
+# What a key of one project may do: its commands and queries keep to the project, or are of what
+# everybody shares, such as the catalogue and the price of a unit. Whatever is not named here is
+# the whole organisation's, so that a new permission is closed to such keys until it is.
+WITHIN_A_PROJECT: frozenset[Permission] = frozenset(
+    {
+        P.ORGANISATION_READ,
+        P.PROJECT_READ,
+        P.PROJECT_MANAGE,
+        P.KEY_READ,
+        P.KEY_MANAGE,
+        P.POOL_READ,
+        P.RESERVATION_READ,
+        P.RESERVATION_CREATE,
+        P.RESERVATION_CANCEL,
+        P.CATALOGUE_READ,
+        P.DEPLOYMENT_READ,
+        P.DEPLOYMENT_CREATE,
+        P.DEPLOYMENT_STOP,
+        P.MODEL_CALL,
+        P.USAGE_READ,
+        P.USAGE_INGEST,
+        P.USAGE_CORRECT,
+        P.PRICE_READ,
+        P.FUNDS_HOLD,
+        P.BUDGET_READ,
+        P.BUDGET_MANAGE,
+    }
+)
+
+
 class ActorKind(StrEnum):
     MEMBER = "member"
     API_KEY = "api_key"
@@ -269,12 +299,37 @@ class PermissionRefused(DomainError):
     message = _("Your role does not allow this.")
 
 
+class WholeTenantRefused(PermissionRefused):
+    """A key of one project asked for what is the whole organisation's."""
+
+    message = _("This key is for one project; this belongs to the whole organisation.")
+
+
+def allows(actor: Actor, permission: Permission) -> bool:
+    """Whether the actor may do this at all, of its own tenant."""
+    return permission in actor.permissions and (
+        actor.project_id is None or permission in WITHIN_A_PROJECT
+    )
+
+
 def require(actor: Actor, permission: Permission, tenant_id: UUID | None = None) -> None:
     """Refuse unless the actor may do this, for this tenant where one is given.
 
-    Raises: NotFound for another tenant's things, as if they did not exist; PermissionRefused.
+    Raises: NotFound for another tenant's things, as if they did not exist; PermissionRefused;
+    WholeTenantRefused for a key of one project that reaches beyond it.
     """
     if tenant_id is not None and actor.tenant_id is not None and actor.tenant_id != tenant_id:
         raise NotFound
     if permission not in actor.permissions:
         raise PermissionRefused
+    if permission not in WITHIN_A_PROJECT:
+        require_whole_tenant(actor)
+
+
+def require_whole_tenant(actor: Actor) -> None:
+    """Refuse a key of one project, where a permission within a project asks for more than that.
+
+    Raises: WholeTenantRefused.
+    """
+    if actor.project_id is not None:
+        raise WholeTenantRefused

@@ -27,7 +27,7 @@ from common.errors import DomainError, NotFound
 from common.paging import Page, in_order
 from common.period import Period, month_of
 from common.zone import centre_zone
-from tenants.permissions import Actor, Permission, require
+from tenants.permissions import Actor, Permission, require, require_whole_tenant
 
 DAY = timedelta(days=1)
 # Whose days: nobody's in particular, a project's, or a budget's.
@@ -99,10 +99,17 @@ def budget_overview(
     Raises: PermissionRefused.
     """
     rows, days = _visible(actor, tenant_id), _days(tenant_id, now)
-    outlook = _outlook(days.get(WHOLE, {}), now)
-    if not days:
-        outlook = replace(outlook, is_awaited=_is_awaited(tenant_id))
-    return _states(rows, days, now), outlook
+    return _states(rows, days, now), _whole(tenant_id, days, now)
+
+
+def month_outlook(*, actor: Actor, tenant_id: UUID, now: datetime) -> Outlook:
+    """The whole organisation's month; one statement, two before any day.
+
+    Raises: PermissionRefused.
+    """
+    require(actor, Permission.BUDGET_READ, tenant_id)
+    require_whole_tenant(actor)
+    return _whole(tenant_id, _days(tenant_id, now), now)
 
 
 def budget(
@@ -114,7 +121,9 @@ def budget(
     found = _states(row, days, now)
     if not found:
         raise NotFound
-    return found[0], _outlook(days.get(_whose(found[0]), {}), now, found[0])
+    one = found[0]
+    whose = _whose(one.scope, one.subject_id, one.id)
+    return one, _outlook(days.get(whose, {}), now, one)
 
 
 def budget_state(*, actor: Actor, tenant_id: UUID, budget_id: UUID, now: datetime) -> BudgetState:
@@ -163,9 +172,7 @@ def _states(rows: QuerySet[Budget], days: Days, now: datetime) -> tuple[BudgetSt
     alerts = BudgetAlert.objects.filter(budget__in=found, month_start=month.start)
     for budget_id, threshold in alerts.values_list("budget_id", "threshold"):
         told[budget_id].append(threshold)
-    return tuple(
-        _state(one, month, now, days.get(_key(one), {}), sorted(told[one.pk])) for one in found
-    )
+    return tuple(_state(one, month, now, days, sorted(told[one.pk])) for one in found)
 
 
 # The row with what the query adds to it, which its type does not say.
@@ -173,12 +180,12 @@ def _state(
     row: Budget,
     month: Period,
     now: datetime,
-    days: Mapping[date, Decimal],
+    days: Days,
     alerts: Sequence[int],
 ) -> BudgetState:
     spent: Decimal = row.spent  # type: ignore[attr-defined]
     figures = BudgetFigures(row.amount, spent)
-    today = today_at(now)
+    own_days = days.get(_whose(row.scope, row.project_id, row.pk), {})
     return BudgetState(
         id=row.pk,
         scope=row.scope,
@@ -201,7 +208,7 @@ def _state(
         refreshed_at=row.refreshed_at,  # type: ignore[attr-defined]
         forecast=forecast(
             spent=spent,
-            full_days=days_before(days, today, PACE_DAYS),
+            full_days=days_before(own_days, today_at(now), PACE_DAYS),
             now=now,
             month_end=month.end,
             amount=row.amount,
@@ -223,10 +230,10 @@ def _spent(month: Period) -> Coalesce:
     )
 
 
-def _key(row: Budget) -> DaysKey:
-    if row.scope == BudgetScope.TENANT:
+def _whose(scope: str, project_id: UUID | None, budget_id: UUID) -> DaysKey:
+    if scope == BudgetScope.TENANT:
         return WHOLE
-    return (row.project_id, None) if row.scope == BudgetScope.PROJECT else (None, row.pk)
+    return (project_id, None) if scope == BudgetScope.PROJECT else (None, budget_id)
 
 
 def today_at(now: datetime) -> date:
@@ -265,10 +272,9 @@ def _days(tenant_id: UUID, now: datetime) -> Days:
     return days_of(tenant_id, since=min(start, today - DAY * PACE_DAYS), until=today)
 
 
-def _whose(state: BudgetState) -> DaysKey:
-    if state.scope == BudgetScope.TENANT:
-        return WHOLE
-    return (state.subject_id, None) if state.scope == BudgetScope.PROJECT else (None, state.id)
+def _whole(tenant_id: UUID, days: Days, now: datetime) -> Outlook:
+    outlook = _outlook(days.get(WHOLE, {}), now)
+    return outlook if days else replace(outlook, is_awaited=_is_awaited(tenant_id))
 
 
 def _outlook(
@@ -320,11 +326,13 @@ def refuse_when_reached(tenant_id: UUID, project_id: UUID | None, now: datetime)
 # A manager's annotated rows have a type of their own, which has the added names.
 def _stopping(now: datetime):  # type: ignore[no-untyped-def]
     """Budgets that are reached in the month of ``now`` and stop something."""
+    return _that_stop(now).filter(spent__gte=F("amount"))
+
+
+def _that_stop(now: datetime):  # type: ignore[no-untyped-def]
     month = month_of(now, settings.CENTRE_TIME_ZONE)
-    rows = Budget.objects.filter(removed_at__isnull=True, stops=True).annotate(
-        spent=_spent(month), currency=own_currency()
-    )
-    return rows.filter(spent__gte=F("amount"))
+    rows = Budget.objects.filter(removed_at__isnull=True, stops=True)
+    return rows.annotate(spent=_spent(month), currency=own_currency())
 
 
 @dataclass(frozen=True)
@@ -375,10 +383,6 @@ def budget_limits(now: datetime) -> tuple[BudgetLimit, ...]:
 
     Needs operators' scope; one statement.
     """
-    month = month_of(now, settings.CENTRE_TIME_ZONE)
-    rows = Budget.objects.filter(removed_at__isnull=True, stops=True).annotate(
-        spent=_spent(month), currency=own_currency()
-    )
     return tuple(
         BudgetLimit(
             tenant_id=row.tenant_id,
@@ -388,5 +392,5 @@ def budget_limits(now: datetime) -> tuple[BudgetLimit, ...]:
             left=row.amount - row.spent,
             currency=row.currency,
         )
-        for row in rows.order_by("pk")
+        for row in _that_stop(now).order_by("pk")
     )

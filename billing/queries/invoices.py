@@ -1,19 +1,25 @@
-"""Invoices for reading: the list, the whole document, and the way from a line to its events."""
+"""Invoices for reading: the list, the whole document, and the draft of the next one."""
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q
 from django.utils.functional import Promise
 
 from billing import meters
 from billing.charging import RatedLine
-from billing.documents import NEWEST_FORM, CreditPart, DraftDetail, InvoiceDetail, LineDetail
+from billing.documents import (
+    NEWEST_FORM,
+    CreditPart,
+    DraftDetail,
+    InvoiceDetail,
+    InvoiceState,
+    LineDetail,
+    invoice_state,
+)
 from billing.models import Invoice, InvoiceLine, LineKind
 from billing.queries.adjusting import AdjustmentFact
 from billing.queries.credit_draft import draft_payments
@@ -29,7 +35,7 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True)
 class InvoiceRow:
-    """One invoice in a list; ``cursor`` leads to the ones after it."""
+    """One invoice in a list, as it stood ``as_of``; ``cursor`` leads to the ones after it."""
 
     id: UUID
     tenant_id: UUID
@@ -42,19 +48,27 @@ class InvoiceRow:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    credited: Decimal
     due: Decimal
     due_at: datetime
     currency: str
     content_hash: str
+    as_of: datetime
     cursor: str
 
     @property
-    def is_paid(self) -> bool:
-        return self.due <= 0
+    def state(self) -> InvoiceState:
+        return invoice_state(
+            gross=self.gross,
+            credited=self.credited,
+            due=self.due,
+            due_at=self.due_at,
+            as_of=self.as_of,
+        )
 
 
 def invoice_list(
-    *, tenant_id: UUID | None, after: str | None = None, limit: int = 50
+    *, tenant_id: UUID | None, now: datetime, after: str | None = None, limit: int = 50
 ) -> tuple[InvoiceRow, ...]:
     """A tenant's invoices, newest first; every tenant's for an operator who gives None."""
     rows = with_due(Invoice.objects.all())
@@ -77,18 +91,20 @@ def invoice_list(
             tax=row.tax,
             gross=row.gross,
             paid=row.paid,
+            credited=row.credited,
             # One below zero was paid out when it was issued.
             due=max(row.outstanding, NOTHING),
             due_at=row.due_at,
             currency=row.currency,
             content_hash=row.content_hash,
+            as_of=now,
             cursor=f"{row.issued_at.isoformat()}|{row.pk}",
         )
         for row in rows.order_by("-issued_at", "-pk")[:limit]
     )
 
 
-def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
+def invoice_detail(*, tenant_id: UUID, invoice_id: UUID, now: datetime) -> InvoiceDetail:
     """One invoice with all its lines; three statements. Raises: NotFound."""
     row = with_due(Invoice.objects.all()).filter(tenant_id=tenant_id, pk=invoice_id).first()
     if row is None:
@@ -116,6 +132,7 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         form=row.hash_version,
         content_hash=row.content_hash,
         previous_hash=row.previous_hash,
+        as_of=now,
         lines=tuple(
             issued_line(line, row.hash_version, used.get(line.pk, ()))
             for line in row.lines.order_by("position")
@@ -285,108 +302,3 @@ def _draft_line(
 
 def _draft_true_up(position: int, rated: RatedTrueUp, used: tuple[CreditPart, ...]) -> LineDetail:
     return replace(issued_line(true_up_line(rated), NEWEST_FORM, used), id=None, position=position)
-
-
-@dataclass(frozen=True)
-class LineHour:
-    """One clock hour of one series behind a line."""
-
-    hour: datetime
-    series_id: int
-    dimensions: dict[str, str]
-    quantity: int
-
-
-LINE_HOURS = """
-SELECT bucket.hour, bucket.series_id, series.dimensions, sum(bucket.quantity)::bigint
-FROM billing_invoiceline line
-JOIN billing_chargesegment segment ON segment.charge_id = line.charge_id
-JOIN billing_billingperiod period ON period.invoice_id = line.invoice_id
-JOIN billing_usagebucket bucket ON bucket.series_id = segment.series_id
-    AND bucket.hour >= segment.starts_at AND bucket.hour < segment.ends_at
-    AND bucket.period_id = period.id
-JOIN billing_series series ON series.id = bucket.series_id
-WHERE line.tenant_id = %s AND line.id = %s
-GROUP BY bucket.hour, bucket.series_id, series.dimensions
-ORDER BY bucket.hour, bucket.series_id
-"""
-
-
-def line_hours(*, tenant_id: UUID, line_id: UUID) -> tuple[LineHour, ...]:
-    """The hours a line's charge is the sum of. Raises: NotFound."""
-    with connection.cursor() as cursor:
-        cursor.execute(LINE_HOURS, [tenant_id, line_id])
-        rows = cursor.fetchall()
-    if not rows:
-        raise NotFound
-    return tuple(
-        LineHour(hour, series_id, json.loads(dimensions), quantity)
-        for hour, series_id, dimensions, quantity in rows
-    )
-
-
-@dataclass(frozen=True)
-class LineEvent:
-    """One event behind a line, under the identity its sender gave it.
-
-    Shape: ``kind`` is "usage", or "correct" or "void" for the difference that one makes.
-    """
-
-    source: str
-    id: str
-    subject: str
-    at: datetime
-    quantity: int
-    received_at: datetime
-    kind: str
-    cursor: str
-
-
-# An event was counted in the period that was open for it; where that month was cut later, what was
-# used from the cut on moved to the period that followed. Events of an earlier version name none.
-LINE_EVENTS = """
-SELECT event.source, event.event_id, event.subject, event.at, event.quantity, event.received_at,
-    event.kind, event.key
-FROM billing_invoiceline line
-JOIN billing_chargesegment segment ON segment.charge_id = line.charge_id
-JOIN billing_usageevent event ON event.series_id = segment.series_id
-    AND event.at >= segment.starts_at AND event.at < segment.ends_at
-WHERE line.tenant_id = %(tenant)s AND event.tenant_id = %(tenant)s AND line.id = %(line)s
-    AND event.at >= %(start)s AND event.at < %(end)s
-    AND (event.at, event.key) > (%(at)s, %(key)s)
-    AND (event.period_id IS NULL OR EXISTS (
-        SELECT FROM billing_billingperiod period
-        JOIN billing_billingperiod counted ON counted.id = event.period_id
-        WHERE period.invoice_id = line.invoice_id AND (
-            counted.id = period.id AND date_bin('1 hour', event.at, 'epoch') < period.ends_at
-            OR coalesce(counted.root_id, counted.id) = period.root_id
-                AND counted.starts_at < period.starts_at
-                AND date_bin('1 hour', event.at, 'epoch') >= period.starts_at
-                AND date_bin('1 hour', event.at, 'epoch') < period.ends_at)))
-ORDER BY event.at, event.key LIMIT %(limit)s
-"""
-FIRST_KEY = UUID(int=0)
-
-
-def line_events(
-    *, tenant_id: UUID, line_id: UUID, after: str | None = None, limit: int = 100
-) -> tuple[LineEvent, ...]:
-    """The events counted by a line's charge, in order of service. Raises: NotFound."""
-    line = InvoiceLine.objects.filter(tenant_id=tenant_id, pk=line_id).first()
-    if line is None:
-        raise NotFound
-    at, _, key = (after or "").partition("|")
-    values: dict[str, UUID | datetime | int] = {
-        "tenant": tenant_id,
-        "line": line_id,
-        "start": line.service_from,
-        "end": line.service_to,
-        # The nil key comes before every other, so the first page starts with the first event.
-        "at": datetime.fromisoformat(at) if at else line.service_from,
-        "key": UUID(key) if key else FIRST_KEY,
-        "limit": limit,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(LINE_EVENTS, values)
-        rows = cursor.fetchall()
-    return tuple(LineEvent(*(*row[:7], f"{row[3].isoformat()}|{row[7]}")) for row in rows)

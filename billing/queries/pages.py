@@ -10,7 +10,8 @@ from django.db import connection
 
 from billing import meters
 from billing.models import InvoiceLine
-from billing.queries.invoices import InvoiceRow, LineEvent, invoice_list, line_events
+from billing.queries.invoices import InvoiceRow, invoice_list
+from billing.queries.line_events import LineEvent, line_events
 from billing.queries.wallet import StatementRow, statement
 from common.errors import NotFound
 from common.paging import Page, bad_cursor, check_limit, cut, opened
@@ -45,7 +46,12 @@ def _cursor(row: Placed) -> str:
 
 
 def invoice_page(
-    *, actor: Actor, tenant_id: UUID | None, cursor: str | None = None, limit: int = 50
+    *,
+    actor: Actor,
+    tenant_id: UUID | None,
+    now: datetime,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> Page[InvoiceRow]:
     """A tenant's invoices, newest first; operators may leave the tenant open.
 
@@ -55,7 +61,7 @@ def invoice_page(
     if tenant_id is None:
         require(actor, Permission.TENANT_READ_ALL)
     check_limit(limit)
-    rows = invoice_list(tenant_id=tenant_id, after=place(cursor), limit=limit + 1)
+    rows = invoice_list(tenant_id=tenant_id, now=now, after=place(cursor), limit=limit + 1)
     return cut(rows, limit, _cursor)
 
 

@@ -11,7 +11,7 @@ from billing.models import EventKey, RejectedEvent
 from billing.queries.pages import place
 from billing.usage import identity
 from common.paging import Page, check_limit, cut
-from tenants.permissions import Actor, Permission, PermissionRefused, require
+from tenants.permissions import Actor, Permission, require, require_whole_tenant
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def rejected_counts(
 
 def _allow(actor: Actor, tenant_id: UUID) -> None:
     require(actor, Permission.USAGE_READ, tenant_id)
-    if actor.project_id is not None:
-        raise PermissionRefused
+    # What was refused belongs to no project yet.
+    require_whole_tenant(actor)
 
 
 def _rows(tenant_id: UUID, source: str, since: datetime | None) -> QuerySet[RejectedEvent]:

@@ -108,6 +108,8 @@ class Operation:
     media_types: tuple[str, ...] = ()
     # Lines in and lines out, taken in chunk by chunk.
     is_stream: bool = False
+    # A GET of the one thing of its kind, which may not be there yet.
+    may_be_missing: bool = False
 
     @property
     def is_idempotent(self) -> bool:
@@ -134,11 +136,22 @@ def reads(
     *,
     query: type[Strict] | None = None,
     page: bool = False,
+    may_be_missing: bool = False,
 ) -> Decorator:
     """A GET; with ``page`` the method gives a Page and takes ``limit`` and ``cursor``."""
     if page:
         answer, query = page_of(answer), query or PageQuery
-    return _performing(Operation(permission, answer, None, query, 200, Repeats.UNMARKED))
+    return _performing(
+        Operation(
+            permission,
+            answer,
+            None,
+            query,
+            200,
+            Repeats.UNMARKED,
+            may_be_missing=may_be_missing,
+        )
+    )
 
 
 def posts(
@@ -146,6 +159,11 @@ def posts(
 ) -> Decorator:
     """A POST: one command, its effect and the kept answer in one transaction."""
     return _performing(Operation(permission, answer, body, None, status, Repeats.BY_KEY))
+
+
+def replaces(permission: Permission, body: type[Strict], answer: Answer) -> Decorator:
+    """A PUT: one command that says a thing anew; sent twice it is said twice, so it has no key."""
+    return _performing(Operation(permission, answer, body, None, 200, Repeats.UNMARKED))
 
 
 def takes_in(permission: Permission, part: type[Strict], answer: Answer) -> Decorator:
@@ -207,7 +225,7 @@ class Endpoint(APIView):
     permission_classes = ()
     parser_classes: Sequence[type[BaseParser]] = (StrictJSONParser,)
     renderer_classes: Sequence[type[BaseRenderer]] = (JSONRenderer,)
-    http_method_names = ["get", "post", "delete", "head"]
+    http_method_names = ["get", "post", "put", "delete", "head"]
     _allowance: Allowance | None = None
 
     def get_exception_handler(self) -> Any:

@@ -118,6 +118,8 @@ class ApiSchema(AutoSchema):
             statuses.update(_WITH_A_BODY)
         if "{" in self.path or self.method == "DELETE":
             statuses.update({"404", "409"})
+        if operation.may_be_missing:
+            statuses.add("404")
         if operation.query is not None and "project" in operation.query().fields:
             # Who asks about one project may have named one that is not there.
             statuses.add("404")
@@ -136,8 +138,9 @@ class ApiSchema(AutoSchema):
 
     def get_operation_id(self) -> str:
         name = type(self.view).__name__
-        verb = {"GET": "list" if self._is_page() else "get", "POST": "make", "DELETE": "end"}
-        return f"{verb[self.method]}{name}"
+        verb = {"POST": "make", "PUT": "replace", "DELETE": "end"}
+        reading = "list" if self._is_page() else "get"
+        return f"{verb.get(self.method, reading)}{name}"
 
     # drf-spectacular asks it without arguments; the stubs know DRF's own only.
     def get_description(self) -> str:  # type: ignore[override]

@@ -33,6 +33,7 @@ def invoice_list(request: ActorRequest, tenant_code: str) -> HttpResponse:
     page = invoice_page(
         actor=request.actor,
         tenant_id=request.tenant.pk,
+        now=now,
         cursor=request.GET.get("cursor") or None,
         limit=PAGE,
     )
@@ -115,7 +116,7 @@ def invoice_lines(request: ActorRequest, tenant_code: str, invoice_id: UUID) -> 
 
 def _found(request: ActorRequest, invoice_id: UUID) -> InvoiceDetail:
     require(request.actor, Permission.INVOICE_READ, request.tenant.pk)
-    return invoice_detail(tenant_id=request.tenant.pk, invoice_id=invoice_id)
+    return invoice_detail(tenant_id=request.tenant.pk, invoice_id=invoice_id, now=utc_now())
 
 
 def _crumbs(request: ActorRequest) -> list[Crumb]:

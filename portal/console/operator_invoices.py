@@ -11,6 +11,7 @@ from billing.adapters.pdf import invoice_pdf
 from billing.queries.corrections import disputes_of, notes_of
 from billing.queries.invoices import invoice_detail
 from billing.queries.pages import invoice_page
+from common.clock import utc_now
 from common.errors import DomainError
 from portal.console.documents import attachment, language_of
 from portal.console.htmx import render_page
@@ -30,6 +31,7 @@ def invoices(request: ActorRequest) -> HttpResponse:
     page = invoice_page(
         actor=request.actor,
         tenant_id=None,
+        now=utc_now(),
         cursor=request.GET.get("cursor") or None,
         limit=PAGE_SIZE,
     )
@@ -56,7 +58,7 @@ def invoice_page_of(
 ) -> HttpResponse:
     """The page, also where a credit note was refused."""
     organisation = tenant_of_code(actor=request.actor, code=code)
-    found = invoice_detail(tenant_id=organisation.pk, invoice_id=invoice_id)
+    found = invoice_detail(tenant_id=organisation.pk, invoice_id=invoice_id, now=utc_now())
     crumbs = [
         Crumb(_("Invoices"), reverse("ops:invoice-list")),
         Crumb(organisation.name, reverse("ops:tenant", args=[code])),
@@ -83,6 +85,6 @@ def invoice_page_of(
 def invoice_document(request: ActorRequest, code: str, invoice_id: UUID) -> HttpResponse:
     """The invoice as its tenant gets it, as PDF in the reader's language."""
     organisation = tenant_of_code(actor=request.actor, code=code)
-    found = invoice_detail(tenant_id=organisation.pk, invoice_id=invoice_id)
+    found = invoice_detail(tenant_id=organisation.pk, invoice_id=invoice_id, now=utc_now())
     body = invoice_pdf(found, language_of(request))
     return attachment(body, "application/pdf", f"{found.number}.pdf")

@@ -98,7 +98,7 @@ def tenant_page(
     """The page; ``sent`` are forms that were refused, under their names in the template."""
     actor = request.actor
     organisation = tenant_of_code(actor=actor, code=code)
-    account = standing(organisation.pk)
+    account, now = standing(organisation.pk), utc_now()
     forms: dict[str, object] = {
         "top_up_form": TopUpForm(),
         "credit_form": CreditLimitForm(),
@@ -112,14 +112,14 @@ def tenant_page(
         "standing": account,
         "currency": account.currency,
         "movements": statement(tenant_id=organisation.pk, limit=SHOWN),
-        "invoices": invoice_list(tenant_id=organisation.pk, limit=SHOWN),
+        "invoices": invoice_list(tenant_id=organisation.pk, now=now, limit=SHOWN),
         "members": members(actor=actor, tenant_id=organisation.pk, limit=SHOWN),
         "projects": projects(actor=actor, tenant_id=organisation.pk),
         "visits": visits(actor=actor, tenant_id=organisation.pk, limit=5),
         "may_fund": Permission.WALLET_TOP_UP in actor.permissions,
         "may_invoice": Permission.INVOICE_ISSUE in actor.permissions,
         "may_operate": Permission.TENANT_OPERATE in actor.permissions,
-        "now": utc_now(),
+        "now": now,
         "idem": kept_idem(request, refusal) if refusal else "",
         **forms,
         **sent,

@@ -65,6 +65,8 @@ STATUSES: dict[str, StatusLook] = {
     "issued": StatusLook("info", "file-invoice", _("Issued")),
     "paid": StatusLook("ok", "circle-check", _("Paid")),
     "overdue": StatusLook("bad", "alert-triangle", _("Overdue")),
+    "partly_credited": StatusLook("special", "rotate", _("Partly credited")),
+    "void": StatusLook("idle", "ban", pgettext_lazy("invoice", "Void")),
     # How a tenant stands with what it owes
     "normal": StatusLook("ok", "circle-check", pgettext_lazy("arrears", "Normal")),
     "warning": StatusLook("wait", "alert-triangle", pgettext_lazy("arrears", "Warning")),

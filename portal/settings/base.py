@@ -301,6 +301,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "StateEnum": ["active", "suspended", "closed"],
         "WebhookStateEnum": ["enabled", "disabled", "auto_disabled"],
         "DeliveryStateEnum": ["pending", "delivered", "failed"],
+        "KindEnum": ["correct", "void"],
+        "FapiaoKindEnum": ["digital_ordinary", "digital_special"],
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -14,6 +14,7 @@ from portal_client.api.credits import CreditsApi
 from portal_client.api.deployments import DeploymentsApi
 from portal_client.api.exports import ExportsApi
 from portal_client.api.fapiao import FapiaoApi
+from portal_client.api.forecast import ForecastApi
 from portal_client.api.invoices import InvoicesApi
 from portal_client.api.keys import KeysApi
 from portal_client.api.members import MembersApi
@@ -25,6 +26,8 @@ from portal_client.api.prices import PricesApi
 from portal_client.api.projects import ProjectsApi
 from portal_client.api.reservations import ReservationsApi
 from portal_client.api.standing import StandingApi
+from portal_client.api.statement import StatementApi
+from portal_client.api.tax_profile import TaxProfileApi
 from portal_client.api.usage import UsageApi
 from portal_client.api.voucher_applications import VoucherApplicationsApi
 from portal_client.api.voucher_schemes import VoucherSchemesApi
@@ -50,6 +53,7 @@ class Api:
         self.deployments = DeploymentsApi(transport)
         self.exports = ExportsApi(transport)
         self.fapiao = FapiaoApi(transport)
+        self.forecast = ForecastApi(transport)
         self.invoices = InvoicesApi(transport)
         self.keys = KeysApi(transport)
         self.members = MembersApi(transport)
@@ -61,6 +65,8 @@ class Api:
         self.projects = ProjectsApi(transport)
         self.reservations = ReservationsApi(transport)
         self.standing = StandingApi(transport)
+        self.statement = StatementApi(transport)
+        self.tax_profile = TaxProfileApi(transport)
         self.usage = UsageApi(transport)
         self.voucher_applications = VoucherApplicationsApi(transport)
         self.voucher_schemes = VoucherSchemesApi(transport)
@@ -84,6 +90,7 @@ OPERATIONS = {
     "getCosts": ("costs", "get"),
     "getCostsFile": ("costs_csv", "get"),
     "listCreditNotes": ("credit_notes", "list"),
+    "getCreditNote": ("credit_notes", "get"),
     "getCreditNoteDocument": ("credit_notes", "get_document_pdf"),
     "getCreditNoteLines": ("credit_notes", "get_lines_csv"),
     "listCredits": ("credits", "list"),
@@ -95,7 +102,9 @@ OPERATIONS = {
     "listFapiaoList": ("fapiao", "list"),
     "makeFapiaoList": ("fapiao", "create"),
     "getFapiao": ("fapiao", "get"),
+    "getOrganisationForecast": ("forecast", "get"),
     "listInvoices": ("invoices", "list"),
+    "getDraftInvoice": ("invoices", "get_draft"),
     "getInvoice": ("invoices", "get"),
     "listInvoiceCredits": ("invoices", "list_credits"),
     "listDisputes": ("invoices", "list_disputes"),
@@ -125,6 +134,9 @@ OPERATIONS = {
     "makeReservationEnd": ("reservations", "end"),
     "makeReservationSubmit": ("reservations", "submit"),
     "getStanding": ("standing", "get"),
+    "getStatement": ("statement", "get"),
+    "getTaxProfile": ("tax_profile", "get"),
+    "replaceTaxProfile": ("tax_profile", "replace"),
     "makeUsageCorrections": ("usage", "create_corrections"),
     "listUsageEvents": ("usage", "list_events"),
     "makeUsageEvents": ("usage", "create_events"),
@@ -136,6 +148,7 @@ OPERATIONS = {
     "listSchemes": ("voucher_schemes", "list"),
     "listVouchers": ("vouchers", "list"),
     "getWallet": ("wallet", "get"),
+    "listWalletMovements": ("wallet", "list_movements"),
     "getWebhookDelivery": ("webhook_deliveries", "get"),
     "makeWebhookDeliveryResend": ("webhook_deliveries", "resend"),
     "listWebhooks": ("webhooks", "list"),

@@ -9,25 +9,12 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
+from portal_client.api.shared import Forecast
 from portal_client.calls import Call, Pages, body_of, key_for, path
 from portal_client.encoding import UNSET, Unset
 from portal_client.transport import Transport
 
 Scope = Literal["tenant", "project", "key", "deployment"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """``ForecastOut`` of the API."""
-
-    low: Decimal
-    # Spent so far, and the rest of the month at the usual pace.
-    expected: Decimal
-    high: Decimal
-    # How many full days made the pace.
-    days: int
-    # When the amount is reached at that pace, in this month.
-    reaches_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,29 +49,6 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invoice:
-    """``InvoiceOut`` of the API."""
-
-    id: UUID
-    number: str
-    period_starts_at: datetime
-    period_ends_at: datetime
-    currency: str
-    net: Decimal
-    tax: Decimal
-    gross: Decimal
-    paid: Decimal
-    # Still to be paid, after payments and credit notes.
-    due: Decimal
-    # "paid", or "open" while the wallet has not settled all of it.
-    state: str
-    issued_at: datetime
-    # When it has to be paid, by the terms at its issue.
-    due_at: datetime
-    content_hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """``LineOut`` of the API."""
 
@@ -113,6 +90,56 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """``DraftOut`` of the API."""
+
+    # Null where nothing asks for an invoice.
+    period_starts_at: datetime | None
+    # When this was computed.
+    until: datetime
+    currency: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    # What vouchers and promotional credit would pay.
+    credits: Decimal
+    # What would be left for the wallet.
+    payable: Decimal
+    # What each credit would do for it.
+    credit_parts: tuple[CreditPart, ...]
+    lines: tuple[Line, ...]
+    # Used without a price; an invoice waits for one.
+    unpriced_meters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """``InvoiceOut`` of the API."""
+
+    id: UUID
+    number: str
+    period_starts_at: datetime
+    period_ends_at: datetime
+    currency: str
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    paid: Decimal
+    # What credit notes took back, paid or not.
+    credited: Decimal
+    # Still to be paid, after payments and credit notes.
+    due: Decimal
+    # "open" while something is to be paid; then "overdue" from due_at on, or before that
+    # "partly_credited" where a credit note took some of it off; "paid" where nothing is left to
+    # pay; "void" where credit notes took back all of it.
+    state: str
+    issued_at: datetime
+    # When it has to be paid, by the terms at its issue.
+    due_at: datetime
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceSheet:
     """``InvoiceSheetOut`` of the API."""
 
@@ -125,9 +152,13 @@ class InvoiceSheet:
     tax: Decimal
     gross: Decimal
     paid: Decimal
+    # What credit notes took back, paid or not.
+    credited: Decimal
     # Still to be paid, after payments and credit notes.
     due: Decimal
-    # "paid", or "open" while the wallet has not settled all of it.
+    # "open" while something is to be paid; then "overdue" from due_at on, or before that
+    # "partly_credited" where a credit note took some of it off; "paid" where nothing is left to
+    # pay; "void" where credit notes took back all of it.
     state: str
     issued_at: datetime
     # When it has to be paid, by the terms at its issue.
@@ -192,6 +223,13 @@ class InvoicesApi:
         return self._transport.pages(
             Invoice, Call("GET", path("invoices"), query={"limit": limit}), cursor
         )
+
+    def get_draft(self) -> Draft:
+        """Show what would be invoiced now, with its lines; it has no number and may change.
+
+        Scope: billing:invoice:read.
+        """
+        return self._transport.answer(Draft, Call("GET", path("invoices", "draft")))
 
     def get(self, invoice_id: UUID | str) -> InvoiceSheet:
         """Show one invoice with its lines.

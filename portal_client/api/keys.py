@@ -118,7 +118,8 @@ class KeysApi:
         """Make a key; its secret is in this answer only.
 
         ``scopes``: At most what the asking key holds itself.
-        ``project_id``: Narrow the key to one project.
+        ``project_id``: Narrow the key to one project; what is the whole organisation's, such
+        as invoices and the wallet, is then refused whatever the scopes.
         ``allowed_models``: Models the gateway lets this key call; none named means all.
         ``idempotency_key``: The same key gives the same answer; made where none is given.
 

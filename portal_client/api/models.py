@@ -5,16 +5,18 @@ Made from docs/openapi.yaml by portal_client.generating; not edited by hand.
 
 from portal_client.api.appliances import Appliance, ApplianceSheet, Fit, FitStep
 from portal_client.api.audit import AuditEntry
-from portal_client.api.budgets import Budget, Forecast, Scope
+from portal_client.api.budgets import Budget, Scope
 from portal_client.api.contracts import Contract, Term
 from portal_client.api.costs import CostDay, CostGroup, Costs, DayGroup
-from portal_client.api.credit_notes import CreditNote
+from portal_client.api.credit_notes import CreditNote, CreditNoteLine, CreditNoteSheet
 from portal_client.api.credits import Credit
 from portal_client.api.deployments import Deployment, ServiceClass
 from portal_client.api.fapiao import Fapiao, FapiaoLine, FapiaoSheet
+from portal_client.api.forecast import OrganisationForecast, OutlookDay
 from portal_client.api.invoices import (
     CreditPart,
     Dispute,
+    Draft,
     Invoice,
     InvoiceSheet,
     Line,
@@ -37,8 +39,10 @@ from portal_client.api.pools import (
 from portal_client.api.prices import Price
 from portal_client.api.projects import Project
 from portal_client.api.reservations import Reservation
-from portal_client.api.shared import Delivery, Tier
+from portal_client.api.shared import Delivery, Forecast, Tier
 from portal_client.api.standing import Deadlines, Standing
+from portal_client.api.statement import Statement, StatementEntry
+from portal_client.api.tax_profile import FapiaoKind, TaxProfile
 from portal_client.api.usage import (
     CorrectedEventInput,
     CorrectionInput,
@@ -58,7 +62,7 @@ from portal_client.api.usage import (
 from portal_client.api.voucher_applications import Application
 from portal_client.api.voucher_schemes import Scheme
 from portal_client.api.vouchers import Voucher
-from portal_client.api.wallet import Wallet
+from portal_client.api.wallet import Movement, Wallet
 from portal_client.api.webhook_deliveries import Attempt, DeliveryDetail
 from portal_client.api.webhooks import NewWebhook, Resent, Webhook
 
@@ -82,6 +86,8 @@ __all__ = [
     "CountedEvent",
     "Credit",
     "CreditNote",
+    "CreditNoteLine",
+    "CreditNoteSheet",
     "CreditPart",
     "DayGroup",
     "Deadlines",
@@ -89,10 +95,12 @@ __all__ = [
     "DeliveryDetail",
     "Deployment",
     "Dispute",
+    "Draft",
     "EventDataInput",
     "EventInput",
     "EventResult",
     "Fapiao",
+    "FapiaoKind",
     "FapiaoLine",
     "FapiaoSheet",
     "Fit",
@@ -106,12 +114,15 @@ __all__ = [
     "LineEvent",
     "LineResult",
     "Member",
+    "Movement",
     "NewKey",
     "NewWebhook",
     "Notice",
     "Offer",
     "Offers",
     "Organisation",
+    "OrganisationForecast",
+    "OutlookDay",
     "Pool",
     "PoolAvailability",
     "PoolServiceClasses",
@@ -128,7 +139,10 @@ __all__ = [
     "ServiceClass",
     "Specversion",
     "Standing",
+    "Statement",
+    "StatementEntry",
     "Step",
+    "TaxProfile",
     "Term",
     "Tier",
     "UsageSum",

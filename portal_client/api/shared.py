@@ -29,6 +29,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """``ForecastOut`` of the API."""
+
+    low: Decimal
+    # Spent so far, and the rest of the month at the usual pace.
+    expected: Decimal
+    high: Decimal
+    # How many full days made the pace.
+    days: int
+    # When the amount is reached at that pace, in this month.
+    reaches_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """``TierOut`` of the API."""
 

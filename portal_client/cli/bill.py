@@ -36,9 +36,10 @@ INVOICE = (
 )
 INVOICE_SHEET = (
     *("number", "id", "state", "period_starts_at", "period_ends_at", "issued_at", "currency"),
-    *("net", "tax", "gross", "credits", "payable", "paid", "due", "content_hash"),
+    *("net", "tax", "gross", "credits", "payable", "paid", "credited", "due", "content_hash"),
 )
 LINE = ("number", "description", "project", "quantity", "unit", "unit_price", "net", "tax", "gross")
+DRAFT = ("period_starts_at", "until", "currency", "net", "tax", "gross", "credits", "payable")
 TRACE = ("time", "quantity", "subject", "source", "id", "received_at")
 WALLET = ("balance", "credit_limit", "held", "unbilled", "available", "currency")
 STANDING = ("state", "since", "may_create", "frozen", "deadline", "amount_needed", "days_left")
@@ -113,30 +114,35 @@ def invoices(client: Client, given: Given) -> Shown:
 
 
 def invoice(client: Client, given: Given) -> Shown:
-    return Sheet(client.invoices.get(_invoice_id(client, given.invoice)), INVOICE_SHEET)
+    return Sheet(client.invoices.get(invoice_id(client, given.invoice)), INVOICE_SHEET)
 
 
 def lines(client: Client, given: Given) -> Shown:
-    return Rows(client.invoices.get(_invoice_id(client, given.invoice)).lines, LINE)
+    return Rows(client.invoices.get(invoice_id(client, given.invoice)).lines, LINE)
+
+
+def draft(client: Client, given: Given) -> Shown:
+    found = client.invoices.get_draft()
+    return Sheet(found, DRAFT, Rows(found.lines, LINE))
 
 
 def trace(client: Client, given: Given) -> Shown:
-    identifier = _invoice_id(client, given.invoice)
+    identifier = invoice_id(client, given.invoice)
     found = client.invoices.list_lines_events(identifier, given.line)
     return Rows(tuple(islice(found, given.most)), TRACE)
 
 
 def pdf(client: Client, given: Given) -> Shown:
-    identifier = _invoice_id(client, given.invoice)
+    identifier = invoice_id(client, given.invoice)
     return kept(client.invoices.get_document_pdf(identifier, language=given.language), given)
 
 
 def table(client: Client, given: Given) -> Shown:
-    identifier = _invoice_id(client, given.invoice)
+    identifier = invoice_id(client, given.invoice)
     return kept(client.invoices.get_lines_csv(identifier, language=given.language), given)
 
 
-def _invoice_id(client: Client, given: str) -> UUID:
+def invoice_id(client: Client, given: str) -> UUID:
     """An invoice by its id or by its number. Raises: Denied."""
     try:
         return UUID(given)
@@ -198,6 +204,7 @@ COMMANDS = (
     ),
     Command("invoices", "list", "List invoices, the newest first.", invoices, (LIMIT,)),
     Command("invoices", "show", "Show one invoice's sums.", invoice, (INVOICE_ARGUMENT,)),
+    Command("invoices", "draft", "Show what would be invoiced now.", draft),
     Command("invoices", "lines", "Show one invoice's lines.", lines, (INVOICE_ARGUMENT,)),
     Command(
         "invoices",

@@ -12,7 +12,7 @@ from getpass import getpass
 from itertools import groupby
 from typing import TextIO
 
-from portal_client.cli import bill, hooks, work
+from portal_client.cli import bill, hooks, money, work
 from portal_client.cli.command import Command, Given, OwnCommand, needed, optional
 from portal_client.cli.output import Said, Shown, as_json, as_text
 from portal_client.cli.parser import parser
@@ -23,7 +23,7 @@ from portal_client.client import Client
 from portal_client.errors import Forbidden, PortalError, Refused, UnexpectedAnswer, Unreachable
 
 INTERRUPTED = 130
-COMMANDS = (*work.COMMANDS, *bill.COMMANDS, *hooks.COMMANDS)
+COMMANDS = (*work.COMMANDS, *bill.COMMANDS, *money.COMMANDS, *hooks.COMMANDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from tenants.audit import record
 from tenants.commands.organisations import CodeTaken
 from tenants.models import Project
 from tenants.naming import clean_code, clean_text
-from tenants.permissions import Actor, Permission, PermissionRefused, require
+from tenants.permissions import Actor, Permission, require, require_whole_tenant
 
 
 @transaction.atomic
@@ -20,8 +20,7 @@ def create_project(*, actor: Actor, tenant_id: UUID, code: str, name: str) -> Pr
     Raises: PermissionRefused, InvalidInput, CodeTaken.
     """
     require(actor, Permission.PROJECT_MANAGE, tenant_id)
-    if actor.project_id is not None:
-        raise PermissionRefused  # A key narrowed to one project makes no others.
+    require_whole_tenant(actor)
     project = Project(
         tenant_id=tenant_id, code=clean_code(code), name=clean_text(name, pointer="/name")
     )

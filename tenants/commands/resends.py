@@ -11,10 +11,9 @@ from common.ids import uuid7
 from tenants.audit import record
 from tenants.commands.deliveries import new_delivery, nudge
 from tenants.commands.spreading import message_id_of
-from tenants.commands.webhooks import require_management
 from tenants.models import Notice, WebhookDelivery, WebhookEndpoint
 from tenants.models.webhooks import DELIVERY_TRANSITIONS, DeliveryState, EndpointState
-from tenants.permissions import Actor
+from tenants.permissions import Actor, Permission, require
 
 TEST_EVENT = "webhook.tested"
 RESEND_LIMIT = 1000
@@ -38,7 +37,7 @@ def resend_delivery(
     Raises: PermissionRefused, NotFound, EndpointNotEnabled.
     Idempotent: one that waits is made due now; one being sent at the moment is left alone.
     """
-    require_management(actor, tenant_id)
+    require(actor, Permission.WEBHOOK_MANAGE, tenant_id)
     rows = WebhookDelivery.objects.filter(pk=delivery_id, tenant_id=tenant_id)
     delivery = rows.first()
     if delivery is None:
@@ -68,7 +67,7 @@ def resend_since(
     Shape: gives how many messages wait now because of this, a thousand at most.
     Raises: PermissionRefused, NotFound, InvalidInput, EndpointNotEnabled.
     """
-    require_management(actor, tenant_id)
+    require(actor, Permission.WEBHOOK_MANAGE, tenant_id)
     if since < now - timedelta(days=RESEND_DAYS):
         detail = _("At most 30 days back.")
         raise InvalidInput(errors=[FieldError("/since", "too_early", detail)])
@@ -104,7 +103,7 @@ def send_test(
 
     Raises: PermissionRefused, NotFound, EndpointNotEnabled.
     """
-    require_management(actor, tenant_id)
+    require(actor, Permission.WEBHOOK_MANAGE, tenant_id)
     endpoint = _enabled(tenant_id, endpoint_id)
     delivery = new_delivery(
         endpoint=endpoint,

@@ -7,7 +7,7 @@ from uuid import UUID
 from common.paging import Page, newest_first
 from tenants.models import Notice, NoticeMail
 from tenants.notices import JSON, body_of, title_of
-from tenants.permissions import Actor, Permission, PermissionRefused, require
+from tenants.permissions import Actor, Permission, require
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,6 @@ def notices(
     Raises: PermissionRefused, InvalidInput.
     """
     require(actor, Permission.NOTICE_READ, tenant_id)
-    if actor.project_id is not None:
-        raise PermissionRefused  # They speak of the whole organisation.
     rows = Notice.objects.filter(tenant_id=tenant_id)
     page = newest_first(rows.filter(kind=kind) if kind else rows, cursor=cursor, limit=limit)
     return Page(tuple(_seen(row) for row in page.items), page.next_cursor)

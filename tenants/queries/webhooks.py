@@ -8,7 +8,7 @@ from common.paging import Page, newest_first
 from tenants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from tenants.models.webhooks import EndpointState
 from tenants.notices import declared
-from tenants.permissions import Actor, Permission, PermissionRefused, require
+from tenants.permissions import Actor, Permission, require
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ def endpoints(
 
     Raises: PermissionRefused, InvalidInput.
     """
-    _require_reading(actor, tenant_id)
+    require(actor, Permission.WEBHOOK_READ, tenant_id)
     rows = WebhookEndpoint.objects.filter(tenant_id=tenant_id).exclude(state=EndpointState.REMOVED)
     return newest_first(rows, cursor=cursor, limit=limit)
 
 
 def endpoint(*, actor: Actor, tenant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
     """One address. Raises: PermissionRefused, NotFound."""
-    _require_reading(actor, tenant_id)
+    require(actor, Permission.WEBHOOK_READ, tenant_id)
     rows = WebhookEndpoint.objects.filter(pk=endpoint_id, tenant_id=tenant_id)
     row = rows.exclude(state=EndpointState.REMOVED).first()
     if row is None:
@@ -67,16 +67,10 @@ def deliveries(
 
 def delivery(*, actor: Actor, tenant_id: UUID, delivery_id: UUID) -> DeliveryDetail:
     """One delivery, what was sent and what came back. Raises: PermissionRefused, NotFound."""
-    _require_reading(actor, tenant_id)
+    require(actor, Permission.WEBHOOK_READ, tenant_id)
     rows = WebhookDelivery.objects.select_related("endpoint")
     row = rows.filter(pk=delivery_id, tenant_id=tenant_id).first()
     if row is None:
         raise NotFound
     attempts = WebhookAttempt.objects.filter(delivery=row).order_by("number")
     return DeliveryDetail(delivery=row, endpoint=row.endpoint, attempts=tuple(attempts))
-
-
-def _require_reading(actor: Actor, tenant_id: UUID) -> None:
-    require(actor, Permission.WEBHOOK_READ, tenant_id)
-    if actor.project_id is not None:
-        raise PermissionRefused  # They speak of the whole organisation.

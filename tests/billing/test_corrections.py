@@ -13,7 +13,8 @@ from billing.commands.usage import record_usage
 from billing.corrections import Correction, CorrectionResult
 from billing.models import Correction as CorrectionRow
 from billing.models import Invoice, InvoiceLine, PriceVersion, UsageBucket
-from billing.queries.invoices import line_events, unbilled
+from billing.queries.invoices import unbilled
+from billing.queries.line_events import line_events
 from billing.queries.rejected import rejected_events
 from tenants.models import Organisation, Project
 from tenants.permissions import SYSTEM, Actor, ActorKind, Permission, PermissionRefused

@@ -85,7 +85,7 @@ def hold(tenant: Organisation, amount: str) -> None:
 
 def detail(invoice: Invoice) -> InvoiceDetail:
     with tenant_scope(invoice.tenant_id):
-        return invoice_detail(tenant_id=invoice.tenant_id, invoice_id=invoice.pk)
+        return invoice_detail(tenant_id=invoice.tenant_id, invoice_id=invoice.pk, now=make.NOW)
 
 
 def charged(invoice: Invoice) -> dict[str, tuple[str, str]]:

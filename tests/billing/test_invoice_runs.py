@@ -389,8 +389,8 @@ def test_an_adjustment_below_zero_alone_goes_into_the_wallet_and_pays_what_is_op
     assert (str(second.net), str(second.gross)) == ("-50.00", "-53.00")
     assert (second.period_start, second.previous_hash) == (first.period_end, first.content_hash)
     with tenant_scope(tenant.pk):
-        paid = invoice_detail(tenant_id=tenant.pk, invoice_id=first.pk)
-        below = invoice_detail(tenant_id=tenant.pk, invoice_id=second.pk)
+        paid = invoice_detail(tenant_id=tenant.pk, invoice_id=first.pk, now=make.NOW)
+        below = invoice_detail(tenant_id=tenant.pk, invoice_id=second.pk, now=make.NOW)
     assert (paid.due, paid.paid_from_wallet) == (0, Decimal("31.80"))
     assert (below.due, below.to_wallet) == (0, Decimal("53.00"))
     assert stands(tenant).balance == Decimal("21.20")
@@ -436,6 +436,6 @@ def test_credits_pay_an_adjustment_as_the_draft_says(prices: PriceVersion) -> No
     work(start(), is_automatic=True)
     invoice = bill_of(alone)
     with tenant_scope(alone.pk):
-        found = invoice_detail(tenant_id=alone.pk, invoice_id=invoice.pk)
+        found = invoice_detail(tenant_id=alone.pk, invoice_id=invoice.pk, now=make.NOW)
     assert (shown.credits, found.credits) == (Decimal("20.00"), Decimal("20.00"))
     assert (shown.payable, found.payable, found.due) == (Decimal("86.00"),) * 3

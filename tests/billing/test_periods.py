@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from billing.models import BillingPeriod, Invoice, InvoiceLine, PriceVersion, UsageBucket
-from billing.queries.invoices import line_events, line_hours
+from billing.queries.line_events import line_events, line_hours
 from tenants.models import Organisation
 from tenants.scoping import operator_scope, tenant_scope
 from tests.billing.shorthand import broken, ingest, issue, rows

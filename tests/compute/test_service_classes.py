@@ -350,7 +350,9 @@ def test_use_is_metered_and_invoiced_as_the_class_chosen(
             until=NOW + 2 * HOUR,
             now=NOW + 2 * HOUR,
         )
-        (line,) = invoice_detail(tenant_id=alice.organisation.pk, invoice_id=invoice.pk).lines
+        (line,) = invoice_detail(
+            tenant_id=alice.organisation.pk, invoice_id=invoice.pk, now=NOW
+        ).lines
     assert (cost.card_seconds, cost.net, cost.hourly) == (
         2 * 3600,
         2 * CARD_HOUR[chosen],

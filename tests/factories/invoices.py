@@ -84,6 +84,7 @@ def sample_invoice(lines: int = 3, **changes: object) -> InvoiceDetail:
         "content_hash": "9f" * 32,
         "previous_hash": "",
         "lines": tuple(made),
+        "as_of": END + timedelta(days=1),
         **changes,
     }
     return InvoiceDetail(**values)  # type: ignore[arg-type]

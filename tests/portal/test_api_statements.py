@@ -19,6 +19,7 @@ from compute.models.reservations import ReservationState
 from tenants.models import Notice, WebhookEndpoint
 from tenants.permissions import SYSTEM
 from tenants.scoping import operator_scope
+from tests.billing.shorthand import pay_in
 from tests.factories import desk
 from tests.factories.desk import Customer, deployment_body, event, reservation_body
 
@@ -127,6 +128,11 @@ def webhooks(alice: Customer, first: int, last: int) -> None:
             )
 
 
+def topped_up(alice: Customer, first: int, last: int) -> None:
+    for number in range(first, last):
+        pay_in(alice.organisation, "1.00", key=f"slip-{number}", now=utc_now())
+
+
 def nothing(alice: Customer, first: int, last: int) -> None:
     """The seed brings these rows; the number asked for is what differs."""
 
@@ -138,6 +144,7 @@ LISTS: list[tuple[str, Callable[[Customer, int, int], None], dict[str, str]]] = 
     ("usage/events", events, {}),
     ("usage/summary", events, {"group_by": "model"}),
     ("invoices", invoices, {}),
+    ("wallet/movements", topped_up, {}),
     ("notices", noticed, {}),
     ("webhooks", webhooks, {}),
     ("appliances", nothing, {}),

@@ -2,12 +2,15 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from appliances.commands.budgets import set_budget
 from billing.commands.budgets import change_budget, remove_budget
-from billing.queries.budgets import budget_page, budget_state
+from billing.queries.budgets import budget_page, budget_state, month_outlook
+from billing.queries.currencies import currency_of
+from common.period import month_of
 from portal.api.endpoint import Call, Endpoint, deletes, posts, reads, says
 from portal.api.fields import Identifier, Instant, Money, Strict
 from tenants.permissions import Permission
@@ -72,6 +75,42 @@ class BudgetOut(serializers.Serializer):  # type: ignore[type-arg]
     )
     refreshed_at = Instant(allow_null=True)
     forecast = ForecastOut(allow_null=True)
+
+
+class OutlookDayOut(serializers.Serializer):  # type: ignore[type-arg]
+    day = serializers.DateField(help_text=_("Of the centre's calendar."))
+    net = Money()
+
+
+class OrganisationForecastOut(serializers.Serializer):  # type: ignore[type-arg]
+    month_start = Instant()
+    month_end = Instant()
+    currency = serializers.CharField()
+    spent = Money(help_text=_("Net, a minute old at most."))
+    awaited = serializers.BooleanField(
+        source="is_awaited", help_text=_("Whether there was use that is not reckoned yet.")
+    )
+    days = OutlookDayOut(many=True)
+    forecast = ForecastOut(allow_null=True, help_text=_("Null before the first full day of use."))
+
+
+class OrganisationForecast(Endpoint):
+    """The whole organisation's month, and what it may come to."""
+
+    @says(_("Show the month day by day, and what it is likely to cost in the end."))
+    @reads(Permission.BUDGET_READ, OrganisationForecastOut)
+    def get(self, call: Call) -> object:
+        found = month_outlook(actor=call.actor, tenant_id=call.tenant_id, now=call.now)
+        month = month_of(call.now, settings.CENTRE_TIME_ZONE)
+        return {
+            "month_start": month.start,
+            "month_end": month.end,
+            "currency": currency_of(call.tenant_id),
+            "spent": found.spent,
+            "is_awaited": found.is_awaited,
+            "days": [{"day": day, "net": net} for day, net in sorted(found.days.items())],
+            "forecast": found.forecast,
+        }
 
 
 class Budgets(Endpoint):

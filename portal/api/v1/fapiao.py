@@ -8,11 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from billing.adapters.sheets import credit_note_csv, credit_note_pdf
-from billing.commands.fapiao import MOST_COVERED, request_fapiao
+from billing.commands.fapiao import MOST_COVERED, request_fapiao, save_tax_profile
 from billing.queries.corrections import note_detail, note_page
-from billing.queries.fapiao import fapiao_of, fapiao_page
-from portal.api.endpoint import Call, Download, Endpoint, downloads, posts, reads, says
-from portal.api.fields import Amount, Identifier, Instant, Money, Strict, Text
+from billing.queries.fapiao import fapiao_of, fapiao_page, tax_profile
+from common.errors import NotFound
+from portal.api.endpoint import Call, Download, Endpoint, downloads, posts, reads, replaces, says
+from portal.api.fields import Amount, Identifier, InLanguage, Instant, Money, Strict, Text
 from portal.api.v1.invoices import CSV, PDF, CsvRenderer, LanguageQuery, PdfRenderer
 from tenants.permissions import Permission
 
@@ -98,6 +99,50 @@ class Fapiao(Endpoint):
         return fapiao_of(actor=call.actor, tenant_id=call.tenant_id, fapiao_id=fapiao_id)
 
 
+class TaxProfileOut(serializers.Serializer):  # type: ignore[type-arg]
+    buyer_name = serializers.CharField()
+    kind = serializers.CharField(help_text=_("digital_ordinary or digital_special."))
+    tax_number = serializers.CharField(help_text=_("A unified social credit code, or empty."))
+    address_phone = serializers.CharField()
+    bank_account = serializers.CharField()
+    basis = serializers.CharField(
+        help_text=_("What fapiao stand for, as the centre said: on_consumption or on_topup.")
+    )
+    updated_at = Instant()
+
+
+class TaxProfileIn(Strict):
+    buyer_name = Text(max_length=200)
+    kind = serializers.ChoiceField(choices=["digital_ordinary", "digital_special"])
+    tax_number = Text(
+        max_length=18,
+        default="",
+        allow_blank=True,
+        help_text=_("A unified social credit code; a special VAT fapiao needs it."),
+    )
+    address_phone = Text(max_length=200, default="", allow_blank=True)
+    bank_account = Text(max_length=200, default="", allow_blank=True)
+
+
+class TaxProfile(Endpoint):
+    """Whom the tenant's fapiao are made out to."""
+
+    @says(_("Show the tax profile; there is none before it is first said."))
+    @reads(Permission.FAPIAO_READ, TaxProfileOut, may_be_missing=True)
+    def get(self, call: Call) -> object:
+        found = tax_profile(actor=call.actor, tenant_id=call.tenant_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    @says(_("Say the tax profile anew, all of it; fapiao already asked for keep what they say."))
+    @replaces(Permission.FAPIAO_REQUEST, TaxProfileIn, TaxProfileOut)
+    def put(self, call: Call) -> object:
+        return save_tax_profile(
+            actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.body
+        )
+
+
 class CreditNoteOut(serializers.Serializer):  # type: ignore[type-arg]
     id = serializers.UUIDField()
     number = serializers.CharField()
@@ -115,6 +160,31 @@ class CreditNoteOut(serializers.Serializer):  # type: ignore[type-arg]
     content_hash = serializers.CharField()
 
 
+class CreditNoteLineOut(serializers.Serializer):  # type: ignore[type-arg]
+    number = serializers.IntegerField(source="position")
+    line = serializers.IntegerField(
+        source="of.position", help_text=_("The number of the invoice's line.")
+    )
+    meter = serializers.CharField(source="of.meter")
+    sku = serializers.CharField(source="of.sku")
+    description = InLanguage("title", source="of")
+    project = serializers.CharField(source="of.project_name")
+    service_from = Instant(source="of.service_from")
+    service_to = Instant(source="of.service_to")
+    tax_rate = Amount(source="of.tax_rate")
+    net = Money()
+    tax = Money()
+    gross = Money()
+    is_charged_again = serializers.BooleanField(
+        source="rebilled", help_text=_("Whether an adjustment bills it again.")
+    )
+
+
+class CreditNoteSheetOut(CreditNoteOut):
+    invoice_number = serializers.CharField()
+    lines = CreditNoteLineOut(many=True)
+
+
 class CreditNotes(Endpoint):
     """What was taken back of invoices."""
 
@@ -122,6 +192,15 @@ class CreditNotes(Endpoint):
     @reads(Permission.INVOICE_READ, CreditNoteOut, page=True)
     def get(self, call: Call) -> object:
         return note_page(actor=call.actor, tenant_id=call.tenant_id, **call.page)
+
+
+class CreditNote(Endpoint):
+    """One credit note."""
+
+    @says(_("Show one credit note with its lines."))
+    @reads(Permission.INVOICE_READ, CreditNoteSheetOut)
+    def get(self, call: Call, note_id: UUID) -> object:
+        return note_detail(actor=call.actor, tenant_id=call.tenant_id, note_id=note_id)
 
 
 class CreditNoteDocument(Endpoint):

@@ -1,6 +1,5 @@
 """Invoices: the list, the document, and the way from a line down to its events."""
 
-from typing import Any
 from uuid import UUID
 
 from django.utils.translation import get_language
@@ -10,8 +9,8 @@ from rest_framework.renderers import BaseRenderer
 
 from billing.adapters.csv import invoice_csv
 from billing.adapters.pdf import invoice_pdf
-from billing.documents import LineDetail
-from billing.queries.invoices import invoice_detail
+from billing.documents import InvoiceDetail, LineDetail
+from billing.queries.invoices import invoice_detail, unbilled
 from billing.queries.pages import invoice_page, line_event_page
 from portal.api.endpoint import Call, Download, Endpoint, downloads, reads, says
 from portal.api.fields import Amount, InLanguage, Instant, Money, Spoken, Strict
@@ -32,16 +31,18 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
     tax = Money()
     gross = Money()
     paid = Money()
+    credited = Money(help_text=_("What credit notes took back, paid or not."))
     due = Money(help_text=_("Still to be paid, after payments and credit notes."))
-    state = serializers.SerializerMethodField(
-        help_text=_('"paid", or "open" while the wallet has not settled all of it.')
+    state = serializers.CharField(
+        help_text=_(
+            '"open" while something is to be paid; then "overdue" from due_at on, or before that '
+            '"partly_credited" where a credit note took some of it off; "paid" where nothing is '
+            'left to pay; "void" where credit notes took back all of it.'
+        )
     )
     issued_at = Instant()
     due_at = Instant(help_text=_("When it has to be paid, by the terms at its issue."))
     content_hash = serializers.CharField()
-
-    def get_state(self, invoice: Any) -> str:
-        return "paid" if invoice.due <= 0 else "open"
 
 
 class CreditPartOut(serializers.Serializer):  # type: ignore[type-arg]
@@ -93,13 +94,34 @@ class InvoiceSheetOut(InvoiceOut):
     lines = LineOut(many=True)
 
 
+class DraftOut(serializers.Serializer):  # type: ignore[type-arg]
+    period_starts_at = Instant(
+        source="period_start",
+        allow_null=True,
+        help_text=_("Null where nothing asks for an invoice."),
+    )
+    until = Instant(help_text=_("When this was computed."))
+    currency = serializers.CharField()
+    net = Money()
+    tax = Money()
+    gross = Money()
+    credits = Money(help_text=_("What vouchers and promotional credit would pay."))
+    payable = Money(help_text=_("What would be left for the wallet."))
+    credit_parts = CreditPartOut(many=True, help_text=_("What each credit would do for it."))
+    lines = LineOut(many=True)
+    unpriced_meters = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("Used without a price; an invoice waits for one."),
+    )
+
+
 class Invoices(Endpoint):
     """What the tenant owes, period by period."""
 
     @says(_("List the invoices, newest first."))
     @reads(Permission.INVOICE_READ, InvoiceOut, page=True)
     def get(self, call: Call) -> object:
-        return invoice_page(actor=call.actor, tenant_id=call.tenant_id, **call.page)
+        return invoice_page(actor=call.actor, tenant_id=call.tenant_id, now=call.now, **call.page)
 
 
 class Invoice(Endpoint):
@@ -108,7 +130,20 @@ class Invoice(Endpoint):
     @says(_("Show one invoice with its lines."))
     @reads(Permission.INVOICE_READ, InvoiceSheetOut)
     def get(self, call: Call, invoice_id: UUID) -> object:
-        return invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
+        return _found(call, invoice_id)
+
+
+class DraftInvoice(Endpoint):
+    """The next invoice, before it is issued."""
+
+    @says(_("Show what would be invoiced now, with its lines; it has no number and may change."))
+    @reads(Permission.INVOICE_READ, DraftOut)
+    def get(self, call: Call) -> object:
+        return unbilled(tenant_id=call.tenant_id, until=call.now)
+
+
+def _found(call: Call, invoice_id: UUID) -> InvoiceDetail:
+    return invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id, now=call.now)
 
 
 class LineEventOut(serializers.Serializer):  # type: ignore[type-arg]
@@ -166,7 +201,7 @@ class InvoiceDocument(Endpoint):
     @says(_("Download the invoice as PDF."))
     @downloads(Permission.INVOICE_READ, PDF, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:
-        invoice = invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
+        invoice = _found(call, invoice_id)
         return Download(f"{invoice.number}.pdf", invoice_pdf(invoice, _language(call)))
 
 
@@ -178,5 +213,5 @@ class InvoiceLines(Endpoint):
     @says(_("Download the invoice's lines as CSV."))
     @downloads(Permission.INVOICE_READ, CSV, query=LanguageQuery)
     def get(self, call: Call, invoice_id: UUID) -> Download:
-        invoice = invoice_detail(tenant_id=call.tenant_id, invoice_id=invoice_id)
+        invoice = _found(call, invoice_id)
         return Download(f"{invoice.number}.csv", invoice_csv(invoice, _language(call)))

@@ -102,7 +102,13 @@ class KeyIn(Strict):
         max_length=len(KEY_SCOPES),
         help_text=_("At most what the asking key holds itself."),
     )
-    project_id = Identifier(required=False, help_text=_("Narrow the key to one project."))
+    project_id = Identifier(
+        required=False,
+        help_text=_(
+            "Narrow the key to one project; what is the whole organisation's, such as invoices "
+            "and the wallet, is then refused whatever the scopes."
+        ),
+    )
     allowed_models = serializers.ListField(
         child=Text(max_length=100),
         required=False,

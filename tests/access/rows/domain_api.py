@@ -63,6 +63,10 @@ def _wanted(names: Names) -> dict[str, object]:
     return {"invoices": [str(names.pk(Invoice))]}
 
 
+def _profile(names: Names) -> dict[str, object]:
+    return {"buyer_name": "Another buyer", "kind": "digital_ordinary"}
+
+
 def _of_line(names: Names) -> dict[str, object]:
     return {"invoice_id": names.pk(Invoice), "number": 1}
 
@@ -164,6 +168,9 @@ ROWS = [
     _reading("api/v1/costs", P.USAGE_READ),
     _reading("api/v1/costs.csv", P.USAGE_READ),
     _reading("api/v1/wallet", P.WALLET_READ),
+    _reading("api/v1/wallet/movements", P.WALLET_READ),
+    _reading("api/v1/statement", P.WALLET_READ),
+    _reading("api/v1/forecast", P.BUDGET_READ),
     _reading("api/v1/standing", P.WALLET_READ),
     _reading("api/v1/credits", P.WALLET_READ),
     _reading("api/v1/vouchers", P.WALLET_READ),
@@ -186,6 +193,7 @@ ROWS = [
     _reading("api/v1/contracts", P.CONTRACT_READ),
     _reading("api/v1/exports/focus", P.COST_EXPORT),
     _reading("api/v1/invoices", P.INVOICE_READ),
+    _reading("api/v1/invoices/draft", P.INVOICE_READ),
     Row(
         "api/v1/invoices/<uuid:invoice_id>",
         "api",
@@ -241,7 +249,21 @@ ROWS = [
         {"GET": Expect(scope=P.FAPIAO_READ)},
         names=lambda names: {"fapiao_id": names.pk(Fapiao)},
     ),
+    Row(
+        "api/v1/tax-profile",
+        "api",
+        {
+            "GET": Expect(scope=P.FAPIAO_READ),
+            "PUT": Expect(200, scope=P.FAPIAO_REQUEST, body=_profile, suspended=403),
+        },
+    ),
     _reading("api/v1/credit-notes", P.INVOICE_READ),
+    Row(
+        "api/v1/credit-notes/<uuid:note_id>",
+        "api",
+        {"GET": Expect(scope=P.INVOICE_READ)},
+        names=lambda names: {"note_id": names.pk(CreditNote)},
+    ),
     *(
         Row(
             f"api/v1/credit-notes/<uuid:note_id>/{name}",
