@@ -113,13 +113,47 @@ class LineDetail:
         return self.title_zh if language.startswith("zh") else self.title_en
 
 
+def settled_state(due: Decimal, written_off: Decimal) -> str:
+    """What an invoice has come to: what nobody will pay of it is booked as lost, and not open."""
+    if written_off > 0:
+        return "written_off"
+    return "open" if due > 0 else "paid"
+
+
+@dataclass(frozen=True)
+class InvoiceRow:
+    """One invoice in a list; ``cursor`` leads to the ones after it."""
+
+    id: UUID
+    tenant_id: UUID
+    buyer_name: str
+    number: str
+    period_start: datetime
+    period_end: datetime
+    issued_at: datetime
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    paid: Decimal
+    written_off: Decimal
+    due: Decimal
+    due_at: datetime
+    currency: str
+    content_hash: str
+    cursor: str
+
+    @property
+    def state(self) -> str:
+        return settled_state(self.due, self.written_off)
+
+
 @dataclass(frozen=True)
 class InvoiceDetail:
     """An issued invoice with its lines.
 
-    Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, and ``due`` what
-    is still to be paid. ``form`` is the version the invoice was issued in, which says what its
-    documents show.
+    Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, ``written_off``
+    what was booked as lost, and ``due`` what is still to be paid. ``form`` is the version the
+    invoice was issued in, which says what its documents show.
     """
 
     id: UUID
@@ -138,6 +172,7 @@ class InvoiceDetail:
     gross: Decimal
     paid: Decimal
     credited: Decimal
+    written_off: Decimal
     due: Decimal
     due_at: datetime
     form: int
@@ -169,14 +204,19 @@ class InvoiceDetail:
         return self.paid - self.credits
 
     @property
+    def state(self) -> str:
+        return settled_state(self.due, self.written_off)
+
+    @property
     def to_wallet(self) -> Decimal:
         """What came back to the wallet: paid before it was credited, or of an invoice below zero.
 
-        Shape: gross − credits − paid from the wallet − credited + this is what is due.
+        Shape: gross − credits − paid from the wallet − credited − written off + this is what is
+        due.
         """
         if self.gross < 0:
             return -self.gross
-        return self.credited + self.paid + self.due - self.gross
+        return self.credited + self.paid + self.written_off + self.due - self.gross
 
     @property
     def tax_by_rate(self) -> Mapping[Decimal, tuple[Decimal, Decimal]]:

@@ -13,7 +13,14 @@ from django.utils.functional import Promise
 
 from billing import meters
 from billing.charging import RatedLine
-from billing.documents import NEWEST_FORM, CreditPart, DraftDetail, InvoiceDetail, LineDetail
+from billing.documents import (
+    NEWEST_FORM,
+    CreditPart,
+    DraftDetail,
+    InvoiceDetail,
+    InvoiceRow,
+    LineDetail,
+)
 from billing.models import Invoice, InvoiceLine, LineKind
 from billing.queries.adjusting import AdjustmentFact
 from billing.queries.credit_draft import draft_payments
@@ -25,32 +32,6 @@ from common.errors import NotFound
 from tenants.models import Project
 
 NOTHING = Decimal(0)
-
-
-@dataclass(frozen=True)
-class InvoiceRow:
-    """One invoice in a list; ``cursor`` leads to the ones after it."""
-
-    id: UUID
-    tenant_id: UUID
-    buyer_name: str
-    number: str
-    period_start: datetime
-    period_end: datetime
-    issued_at: datetime
-    net: Decimal
-    tax: Decimal
-    gross: Decimal
-    paid: Decimal
-    due: Decimal
-    due_at: datetime
-    currency: str
-    content_hash: str
-    cursor: str
-
-    @property
-    def is_paid(self) -> bool:
-        return self.due <= 0
 
 
 def invoice_list(
@@ -77,6 +58,7 @@ def invoice_list(
             tax=row.tax,
             gross=row.gross,
             paid=row.paid,
+            written_off=row.written_off,
             # One below zero was paid out when it was issued.
             due=max(row.outstanding, NOTHING),
             due_at=row.due_at,
@@ -111,6 +93,7 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID) -> InvoiceDetail:
         gross=row.gross,
         paid=row.paid,
         credited=row.credited,
+        written_off=row.written_off,
         due=max(row.outstanding, NOTHING),
         due_at=row.due_at,
         form=row.hash_version,

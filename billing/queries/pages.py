@@ -9,8 +9,9 @@ from uuid import UUID
 from django.db import connection
 
 from billing import meters
+from billing.documents import InvoiceRow
 from billing.models import InvoiceLine
-from billing.queries.invoices import InvoiceRow, LineEvent, invoice_list, line_events
+from billing.queries.invoices import LineEvent, invoice_list, line_events
 from billing.queries.wallet import StatementRow, statement
 from common.errors import NotFound
 from common.paging import Page, bad_cursor, check_limit, cut, opened

@@ -61,9 +61,10 @@ class Invoice:
     tax: Decimal
     gross: Decimal
     paid: Decimal
-    # Still to be paid, after payments and credit notes.
+    # Still to be paid, after payments, credit notes and write-offs.
     due: Decimal
-    # "paid", or "open" while the wallet has not settled all of it.
+    # "paid", "open" while the wallet has not settled all of it, or "written_off" where what was
+    # open is booked as lost.
     state: str
     issued_at: datetime
     # When it has to be paid, by the terms at its issue.
@@ -125,9 +126,10 @@ class InvoiceSheet:
     tax: Decimal
     gross: Decimal
     paid: Decimal
-    # Still to be paid, after payments and credit notes.
+    # Still to be paid, after payments, credit notes and write-offs.
     due: Decimal
-    # "paid", or "open" while the wallet has not settled all of it.
+    # "paid", "open" while the wallet has not settled all of it, or "written_off" where what was
+    # open is booked as lost.
     state: str
     issued_at: datetime
     # When it has to be paid, by the terms at its issue.

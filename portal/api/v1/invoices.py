@@ -32,16 +32,19 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
     tax = Money()
     gross = Money()
     paid = Money()
-    due = Money(help_text=_("Still to be paid, after payments and credit notes."))
+    due = Money(help_text=_("Still to be paid, after payments, credit notes and write-offs."))
     state = serializers.SerializerMethodField(
-        help_text=_('"paid", or "open" while the wallet has not settled all of it.')
+        help_text=_(
+            '"paid", "open" while the wallet has not settled all of it, or "written_off" where '
+            "what was open is booked as lost."
+        )
     )
     issued_at = Instant()
     due_at = Instant(help_text=_("When it has to be paid, by the terms at its issue."))
     content_hash = serializers.CharField()
 
     def get_state(self, invoice: Any) -> str:
-        return "paid" if invoice.due <= 0 else "open"
+        return str(invoice.state)
 
 
 class CreditPartOut(serializers.Serializer):  # type: ignore[type-arg]
