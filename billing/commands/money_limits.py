@@ -23,7 +23,7 @@ from billing.models import (
     MoneyDecision,
 )
 from billing.queries.dues import with_due
-from billing.queries.invoiceable import invoiceable_top_ups
+from billing.queries.invoiceable import invoiceable_top_ups, paid_in
 from billing.queries.wallet import standing
 from common.errors import DomainError, NotFound
 
@@ -137,10 +137,8 @@ def refuse_beyond_free(account: Account, amount: Decimal, now: datetime) -> None
 
 def refuse_fapiao_on_top_ups(tenant_id: UUID, amount: Decimal) -> None:
     """Raises: FapiaoStands where what is left of all top-ups would be less than fapiao say."""
-    paid_back = _done(tenant_id, DecisionKind.PAY_OUT)
-    found = invoiceable_top_ups(tenant_id=tenant_id)
-    covered = sum((one.covered for one in found), NOTHING)
-    if covered and covered > sum((one.gross for one in found), NOTHING) - paid_back - amount:
+    amount_in, covered = paid_in(tenant_id)
+    if covered and covered > amount_in - _done(tenant_id, DecisionKind.PAY_OUT) - amount:
         raise FapiaoStands
 
 

@@ -30,6 +30,7 @@ PAGES = (
     "tenants/",
     "tenants/alice/",
     "tenants/alice/arrears/",
+    "tenants/alice/money-out/",
     "revenue/",
     "revenue/leakage/",
     "arrears/",
