@@ -23,7 +23,7 @@ from billing.commands.money_limits import (
     refuse_reversal,
     refuse_write_off,
 )
-from billing.commands.wallet import settle_open_invoices, whole_fen
+from billing.commands.wallet import whole_fen
 from billing.four_eyes import author_of, second_person
 from billing.locks import lock_account
 from billing.models import (
@@ -240,8 +240,6 @@ def approve_money_decision(*, actor: Actor, decision_id: UUID, now: datetime) ->
     )
     _decide(actor, second, decision, DecisionState.DONE, now, booking.transaction)
     _tell(decision, account.currency, now)
-    if decision.kind == K.WRITE_OFF:
-        settle_open_invoices(tenant_id=decision.tenant_id, now=now)
     reassess(tenant_id=decision.tenant_id, now=now, actor=actor, cause=MoveCause.OPERATOR)
 
 

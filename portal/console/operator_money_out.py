@@ -39,7 +39,8 @@ def _amount() -> MoneyField:
     return MoneyField(label=gettext_lazy("Amount"), max_digits=14, decimal_places=2)
 
 
-def _reason(text: str = "") -> forms.CharField:
+def _reason(*, is_read: bool) -> forms.CharField:
+    text = READ_BY_TENANT if is_read else OWN_RECORD
     return forms.CharField(label=gettext_lazy("Reason"), max_length=500, help_text=text)
 
 
@@ -52,7 +53,7 @@ class ReversalForm(forms.Form):
 
     top_up_id = forms.TypedChoiceField(label=gettext_lazy("Top-up"), coerce=UUID)
     amount = _amount()
-    reason = _reason(READ_BY_TENANT)
+    reason = _reason(is_read=True)
 
 
 class PayOutForm(forms.Form):
@@ -64,14 +65,14 @@ class PayOutForm(forms.Form):
         max_length=200,
         help_text=gettext_lazy("The number of the bank transfer to the tenant."),
     )
-    reason = _reason(READ_BY_TENANT)
+    reason = _reason(is_read=True)
 
 
 class WriteOffForm(forms.Form):
     """A debt that nobody will pay."""
 
     invoice_id = forms.TypedChoiceField(label=gettext_lazy("Invoice"), coerce=UUID)
-    reason = _reason(OWN_RECORD)
+    reason = _reason(is_read=False)
 
 
 class RecoveryForm(forms.Form):
@@ -79,7 +80,7 @@ class RecoveryForm(forms.Form):
 
     write_off_id = forms.TypedChoiceField(label=gettext_lazy("Invoice"), coerce=UUID)
     amount = _amount()
-    reason = _reason(OWN_RECORD)
+    reason = _reason(is_read=False)
 
 
 FORMS: dict[str, type[forms.Form]] = {

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils.translation import override
 
 from billing.adapters.wording import CHINESE, ENGLISH, movement
 from billing.commands.arrears import reassess
@@ -151,8 +152,8 @@ def legs(kind: str) -> list[tuple[str, Decimal]]:
         return list(rows.values_list("account__kind", "amount"))
 
 
-def told(kind: str) -> tuple[str, str]:
-    with operator_scope():
+def told(kind: str, language: str = "en") -> tuple[str, str]:
+    with operator_scope(), override(language):
         notice = Notice.objects.get(kind=kind)
         return title_of(kind, notice.detail), body_of(kind, notice.detail)
 
@@ -180,6 +181,10 @@ def test_the_wrong_part_of_a_top_up_is_taken_back(alice: Organisation) -> None:
     assert told("wallet.top_up_reversed") == (
         "A top-up is taken back",
         "90000.00 CNY of the top-up bank slip are taken back: A zero too many",
+    )
+    assert told("wallet.top_up_reversed", "zh-hans") == (
+        "一笔充值已冲正",
+        "充值 bank slip 中的 90000.00 CNY 已冲正：A zero too many",
     )
     with operator_scope():
         trail = AuditEntry.objects.filter(subject=f"billing.money_decision:{decision.pk}")
@@ -460,7 +465,7 @@ def test_a_later_payment_recovers_the_debt_and_no_more_than_it(
 
 
 def told_bodies(kind: str) -> list[str]:
-    with operator_scope():
+    with operator_scope(), override("en"):
         rows = Notice.objects.filter(kind=kind).order_by("pk")
         return [body_of(kind, row.detail) for row in rows]
 
