@@ -13,6 +13,7 @@ class BillingConfig(AppConfig):
             budget_notices,
             contract_notices,
             credit_notices,
+            money_notices,
             notices,
         )
 
@@ -20,4 +21,5 @@ class BillingConfig(AppConfig):
         contract_notices.declare_kinds()
         budget_notices.declare_kinds()
         credit_notices.declare_kinds()
+        money_notices.declare_kinds()
         notices.declare_kinds()

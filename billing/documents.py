@@ -122,20 +122,30 @@ class InvoiceState(StrEnum):
     PARTLY_CREDITED = "partly_credited"
     PAID = "paid"
     VOID = "void"
+    WRITTEN_OFF = "written_off"
 
 
 def invoice_state(
-    *, gross: Decimal, credited: Decimal, due: Decimal, due_at: datetime, as_of: datetime
+    *,
+    gross: Decimal,
+    credited: Decimal,
+    written_off: Decimal,
+    due: Decimal,
+    due_at: datetime,
+    as_of: datetime,
 ) -> InvoiceState:
     """The one state that an invoice is shown in.
 
-    Void is one that credit notes took back whole, whether or not it had been paid. Paid is one of
-    which nothing is left to pay, also one that was below zero and was paid out at its issue. What
-    is still to be paid is overdue from its day on, as arrears count it, then partly credited where
+    Void is one that credit notes took back whole, whether or not it had been paid. Of one written
+    off something is booked as lost: it is open no more, and not paid either. Paid is one of which
+    nothing is left to pay, also one that was below zero and was paid out at its issue. What is
+    still to be paid is overdue from its day on, as arrears count it, then partly credited where
     less is owed than was issued, and else open.
     """
     if 0 < gross <= credited:
         return InvoiceState.VOID
+    if written_off > 0:
+        return InvoiceState.WRITTEN_OFF
     if due <= 0:
         return InvoiceState.PAID
     if due_at <= as_of:
@@ -147,9 +157,10 @@ def invoice_state(
 class InvoiceDetail:
     """An issued invoice with its lines.
 
-    Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, and ``due`` what
-    is still to be paid. ``form`` is the version the invoice was issued in, which says what its
-    documents show. ``as_of`` is when it was read, and says only whether it is overdue.
+    Shape: ``paid`` is what was settled, ``credited`` what credit notes took back, ``written_off``
+    what was booked as lost, and ``due`` what is still to be paid. ``form`` is the version the
+    invoice was issued in, which says what its documents show. ``as_of`` is when it was read, and
+    says only whether it is overdue.
     """
 
     id: UUID
@@ -168,6 +179,7 @@ class InvoiceDetail:
     gross: Decimal
     paid: Decimal
     credited: Decimal
+    written_off: Decimal
     due: Decimal
     due_at: datetime
     form: int
@@ -181,6 +193,7 @@ class InvoiceDetail:
         return invoice_state(
             gross=self.gross,
             credited=self.credited,
+            written_off=self.written_off,
             due=self.due,
             due_at=self.due_at,
             as_of=self.as_of,
@@ -213,11 +226,12 @@ class InvoiceDetail:
     def to_wallet(self) -> Decimal:
         """What came back to the wallet: paid before it was credited, or of an invoice below zero.
 
-        Shape: gross − credits − paid from the wallet − credited + this is what is due.
+        Shape: gross − credits − paid from the wallet − credited − written off + this is what is
+        due.
         """
         if self.gross < 0:
             return -self.gross
-        return self.credited + self.paid + self.due - self.gross
+        return self.credited + self.paid + self.written_off + self.due - self.gross
 
     @property
     def tax_by_rate(self) -> Mapping[Decimal, tuple[Decimal, Decimal]]:

@@ -71,6 +71,8 @@ class Permission(StrEnum):
     INVOICE_VOID = "billing:invoice:void"
     ADJUSTMENT_PROPOSE = "billing:adjustment:propose"
     ADJUSTMENT_APPROVE = "billing:adjustment:approve"
+    MONEY_OUT_PROPOSE = "billing:money_out:propose"
+    MONEY_OUT_APPROVE = "billing:money_out:approve"
     DISPUTE_ANSWER = "billing:dispute:answer"
     FAPIAO_ISSUE = "billing:fapiao:issue"
     USAGE_FORCE = "billing:usage:force"
@@ -149,6 +151,8 @@ _BILLING_DESK = frozenset(
         P.INVOICE_VOID,
         P.ADJUSTMENT_PROPOSE,
         P.ADJUSTMENT_APPROVE,
+        P.MONEY_OUT_PROPOSE,
+        P.MONEY_OUT_APPROVE,
         P.DISPUTE_ANSWER,
         P.FAPIAO_ISSUE,
     }

@@ -80,6 +80,8 @@ def invoice_csv(invoice: InvoiceDetail, language: str) -> bytes:
     summary += [Summed("payable", invoice.payable), Summed("paid", -invoice.paid_from_wallet)]
     if invoice.credited:
         summary.append(Summed("credited_so_far", -invoice.credited))
+    if invoice.written_off:
+        summary.append(Summed("written_off", -invoice.written_off))
     if invoice.to_wallet:
         summary.append(Summed("to_wallet", invoice.to_wallet))
     summary.append(Summed("open", invoice.due))

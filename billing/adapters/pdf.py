@@ -106,6 +106,8 @@ def _summary(invoice: InvoiceDetail, language: str) -> list[dict[str, object]]:
     rows.append(say("paid", -invoice.paid_from_wallet))
     if invoice.credited:
         rows.append(say("credited_so_far", -invoice.credited))
+    if invoice.written_off:
+        rows.append(say("written_off", -invoice.written_off))
     if invoice.to_wallet:
         rows.append(say("to_wallet", invoice.to_wallet))
     return [*rows, say("open", invoice.due, strong=True)]

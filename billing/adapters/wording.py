@@ -110,6 +110,14 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "credited_so_far": ("Credited", "已冲减"),
     "correction": ("Correction of an earlier period", "前期更正"),
 }
+# Never set in bold either: the bold font lacks some of their characters.
+_PLAIN: Final[dict[str, tuple[str, str]]] = {
+    "written_off": ("Written off", "坏账核销"),
+    "kind_top_up_reversal": ("Top-up taken back", "充值冲正"),
+    "kind_pay_out": ("Paid back", "退款"),
+    "kind_write_off": ("Debt written off", "坏账核销"),
+    "kind_write_off_recovery": ("Written-off debt recovered", "坏账收回"),
+}
 # Classes of service are codes in the rows. Never set in bold: that font has few characters.
 _CLASSES: Final[dict[str, tuple[str, str]]] = {
     "on_demand": ("On demand", "按需"),
@@ -132,7 +140,7 @@ _UNITS: Final[dict[str, str]] = {
 
 def word(name: str, language: str) -> str:
     """One of the document's words in a language; English for any but Chinese."""
-    english, chinese = _WORDS[name]
+    english, chinese = _WORDS.get(name) or _PLAIN[name]
     return chinese if language.startswith("zh") else english
 
 
@@ -146,7 +154,7 @@ def unit(name: str | Promise, language: str) -> str:
 def movement(kind: str, language: str) -> str:
     """What a movement of the ledger is called on a statement; one without a name by its code."""
     name = f"kind_{kind}"
-    return word(name, language) if name in _WORDS else kind.replace("_", " ")
+    return word(name, language) if name in {*_WORDS, *_PLAIN} else kind.replace("_", " ")
 
 
 def properties(line: LineDetail, language: str) -> tuple[str, ...]:

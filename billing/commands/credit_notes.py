@@ -22,6 +22,7 @@ from billing.models import (
     CreditNote,
     CreditNoteCounter,
     CreditNoteLine,
+    DecisionState,
     Invoice,
     InvoiceLine,
     LedgerKind,
@@ -53,6 +54,14 @@ class InvoiceNotCreditable(DomainError):
     message = _("Nothing of invoice %(number)s can be credited.")
 
 
+class InvoiceWrittenOff(DomainError):
+    """What was booked as lost was never paid, and there is nothing to give back."""
+
+    code = "invoice_written_off"
+    status = 409
+    message = _("Invoice %(number)s was written off: nothing of it is credited.")
+
+
 @dataclass(frozen=True)
 class Credited:
     """What a note takes of one line."""
@@ -82,8 +91,8 @@ def issue_credit_note(
     is owed no more, what the wallet paid goes back to it, and what credits paid goes back to
     them. The usage behind the lines stays billed: see ADR 0405.
     Locks: the account, then the counter of credit notes.
-    Raises: PermissionRefused, NotFound, InvalidInput, CreditNoteRefused, InvoiceNotCreditable,
-    AccountBusy.
+    Raises: PermissionRefused, NotFound, InvalidInput, InvoiceWrittenOff, CreditNoteRefused,
+    InvoiceNotCreditable, AccountBusy.
     """
     require(actor, Permission.INVOICE_VOID, tenant_id)
     if not reason.strip():
@@ -93,6 +102,8 @@ def issue_credit_note(
     invoice = Invoice.objects.filter(tenant_id=tenant_id, pk=invoice_id).first()
     if invoice is None:
         raise NotFound
+    if invoice.write_offs.filter(state=DecisionState.DONE).exists():
+        raise InvoiceWrittenOff(number=invoice.number)
     credited = _credited(invoice, nets)
     gross = sum((one.gross for one in credited), NOTHING)
     if not credited or gross < 0:

@@ -50,7 +50,8 @@ class CurrencyFixed(DomainError):
     )
 
 
-def _whole_fen(amount: Decimal, *, least: Decimal) -> Decimal:
+def whole_fen(amount: Decimal, *, least: Decimal) -> Decimal:
+    """The amount where it is one of money. Raises: AmountRefused."""
     if not amount.is_finite() or not least <= amount <= LARGEST_AMOUNT:
         raise AmountRefused
     if amount != amount.quantize(FEN):
@@ -70,7 +71,7 @@ def top_up(
     Idempotent: by key; the second call changes nothing.
     """
     require(actor, Permission.WALLET_TOP_UP, tenant_id)
-    amount = _whole_fen(amount, least=FEN)
+    amount = whole_fen(amount, least=FEN)
 
     lock_account(tenant_id)
     booking = book(
@@ -101,7 +102,7 @@ def set_credit_limit(*, actor: Actor, tenant_id: UUID, amount: Decimal, now: dat
     Raises: PermissionRefused, AmountRefused, AccountBusy.
     """
     require(actor, Permission.WALLET_TOP_UP, tenant_id)
-    amount = _whole_fen(amount, least=Decimal(0))
+    amount = whole_fen(amount, least=Decimal(0))
 
     account = lock_account(tenant_id)
     Account.objects.filter(pk=account.pk).update(credit_limit=amount)

@@ -81,6 +81,12 @@ from billing.models.ledger import (
     LedgerKind,
     LedgerTransaction,
 )
+from billing.models.money_decisions import (
+    DECISION_TRANSITIONS,
+    DecisionKind,
+    DecisionState,
+    MoneyDecision,
+)
 from billing.models.periods import BillingPeriod, PeriodState
 from billing.models.prices import (
     TAX_CHANGE_TRANSITIONS,
@@ -126,6 +132,10 @@ from billing.models.vouchers import (
 )
 
 __all__ = [
+    "DECISION_TRANSITIONS",
+    "DecisionKind",
+    "DecisionState",
+    "MoneyDecision",
     "CONTRACT_TRANSITIONS",
     "APPLICATION_TRANSITIONS",
     "BATCH_TRANSITIONS",

@@ -62,6 +62,7 @@ class LedgerKind(models.TextChoices):
     PROMOTION = "promotion", _("Promotional credit given")
     DEFERRED_REVENUE = "deferred_revenue", _("Packages not yet used")
     BREAKAGE = "breakage", _("Packages expired unused")
+    BAD_DEBT = "bad_debt", _("Debts written off")
 
 
 class LedgerAccount(TenantOwned):

@@ -73,11 +73,14 @@ LEFT JOIN LATERAL (
     FROM billing_invoice invoice
     JOIN billing_invoicedue due ON due.invoice_id = invoice.id
     LEFT JOIN LATERAL (
-        -- What was paid, and what credit notes took off before it was.
+        -- What was paid, and what credit notes took off before it was, and what was written off.
         SELECT coalesce((
             SELECT sum(amount) FROM billing_invoicepayment WHERE invoice_id = invoice.id
         ), 0) + coalesce((
             SELECT sum(from_due) FROM billing_creditnote WHERE invoice_id = invoice.id
+        ), 0) + coalesce((
+            SELECT sum(decision.amount) FROM billing_moneydecision decision
+            WHERE decision.invoice_id = invoice.id AND decision.state = 'done'
         ), 0) AS amount
     ) settled ON true
     WHERE account.receivable > 0 AND invoice.tenant_id = tenant.id

@@ -10,9 +10,11 @@ from django.db import connection
 
 from billing.queries.credit_invariants import CREDIT_INVARIANTS
 from billing.queries.gauges import TARGETS, mismatches
+from billing.queries.money_invariants import MONEY_INVARIANTS
 
 INVARIANTS: dict[str, str] = {
     **CREDIT_INVARIANTS,
+    **MONEY_INVARIANTS,
     "each event has one key and each key one event": """
         SELECT coalesce(event.key, known.key)::text, count(event.key)::text
         FROM billing_usageevent event FULL JOIN billing_eventkey known ON known.key = event.key
@@ -270,8 +272,12 @@ INVARIANTS: dict[str, str] = {
             SELECT invoice_id, sum(from_due) AS due, sum(to_wallet) AS wallet
             FROM billing_creditnote GROUP BY 1
         ) note ON note.invoice_id = invoice.id
+        LEFT JOIN (
+            SELECT invoice_id, sum(amount) AS amount FROM billing_moneydecision
+            WHERE state = 'done' GROUP BY 1
+        ) lost ON lost.invoice_id = invoice.id
         WHERE invoice.gross > 0 AND (coalesce(paid.amount, 0) + coalesce(note.due, 0)
-                > invoice.gross
+                + coalesce(lost.amount, 0) > invoice.gross
             OR coalesce(note.wallet, 0) > coalesce(paid.amount, 0))""",
     "each correction is an event about another event": """
         SELECT coalesce(event.key, said.key)::text, said.corrects::text

@@ -78,6 +78,20 @@ def invoiceable_top_ups(
     return _rows(TOP_UPS, tenant_id, wanted)
 
 
+PAID_IN = """
+SELECT coalesce(sum(billing_topup_amount(id)), 0), coalesce(sum(billing_fapiao_covered(id)), 0)
+FROM billing_ledgertransaction WHERE tenant_id = %s AND kind = 'top_up'
+"""
+
+
+def paid_in(tenant_id: UUID) -> tuple[Decimal, Decimal]:
+    """All that a tenant paid in and nobody took back, and what of it stands on fapiao."""
+    with connection.cursor() as cursor:
+        cursor.execute(PAID_IN, [tenant_id])
+        amount, covered = cursor.fetchone()
+    return amount, covered
+
+
 def _rows(query: str, tenant_id: UUID, wanted: Iterable[UUID] | None) -> tuple[Invoiceable, ...]:
     values = {
         "tenant": tenant_id,

@@ -49,6 +49,7 @@ class InvoiceRow:
     gross: Decimal
     paid: Decimal
     credited: Decimal
+    written_off: Decimal
     due: Decimal
     due_at: datetime
     currency: str
@@ -61,6 +62,7 @@ class InvoiceRow:
         return invoice_state(
             gross=self.gross,
             credited=self.credited,
+            written_off=self.written_off,
             due=self.due,
             due_at=self.due_at,
             as_of=self.as_of,
@@ -92,6 +94,7 @@ def invoice_list(
             gross=row.gross,
             paid=row.paid,
             credited=row.credited,
+            written_off=row.written_off,
             # One below zero was paid out when it was issued.
             due=max(row.outstanding, NOTHING),
             due_at=row.due_at,
@@ -127,6 +130,7 @@ def invoice_detail(*, tenant_id: UUID, invoice_id: UUID, now: datetime) -> Invoi
         gross=row.gross,
         paid=row.paid,
         credited=row.credited,
+        written_off=row.written_off,
         due=max(row.outstanding, NOTHING),
         due_at=row.due_at,
         form=row.hash_version,

@@ -104,7 +104,8 @@ class Received:
     """How invoices were settled in a time, and what is still to come. Units: with tax, ``net`` not.
 
     Shape: ``net`` is what was invoiced less what was credited; ``unbilled`` is the drafts of all
-    tenants as last accrued; ``deferred`` is what packages were sold for and is not used yet.
+    tenants as last accrued; ``deferred`` is what packages were sold for and is not used yet;
+    ``written_off`` were debts that nobody will pay, of which ``recovered`` was paid after all.
     """
 
     net: Decimal
@@ -113,6 +114,8 @@ class Received:
     unbilled: Decimal
     owed: Decimal
     deferred: Decimal
+    written_off: Decimal
+    recovered: Decimal
 
 
 # Credits settle invoices through payments too, so what they paid is taken off the rest.
@@ -133,7 +136,19 @@ SELECT
     coalesce((SELECT sum(unbilled) FROM billing_account WHERE currency = %(currency)s), 0),
     coalesce((SELECT sum(receivable) FROM billing_account WHERE currency = %(currency)s), 0),
     -coalesce((SELECT sum(balance) FROM billing_ledgeraccount
-        WHERE currency = %(currency)s AND kind = 'deferred_revenue'), 0)
+        WHERE currency = %(currency)s AND kind = 'deferred_revenue'), 0),
+    lost.written_off, lost.recovered
+FROM (
+    SELECT coalesce(sum(decision.amount) FILTER (WHERE decision.kind = 'write_off'), 0)
+            AS written_off,
+        coalesce(sum(decision.amount) FILTER (WHERE decision.kind = 'write_off_recovery'), 0)
+            AS recovered
+    FROM billing_moneydecision decision
+    JOIN billing_account account ON account.tenant_id = decision.tenant_id
+        AND account.currency = %(currency)s
+    WHERE decision.state = 'done'
+        AND decision.decided_at >= %(start)s AND decision.decided_at < %(end)s
+) lost
 """
 
 
@@ -150,8 +165,8 @@ def received(*, actor: Actor, period: Period, currency: str = CURRENCY) -> Recei
     }
     with connection.cursor() as cursor:
         cursor.execute(RECEIVED, values)
-        net, paid, by_credits, unbilled, owed, deferred = cursor.fetchone()
-    return Received(net, by_credits, paid - by_credits, unbilled, owed, deferred)
+        net, paid, by_credits, *rest = cursor.fetchone()
+    return Received(net, by_credits, paid - by_credits, *rest)
 
 
 def totals(rows: tuple[RevenueRow, ...]) -> Mapping[str, tuple[str, Decimal, Decimal]]:

@@ -23,6 +23,7 @@ from billing.queries.corrections import (
     note_detail,
     tax_codes,
 )
+from billing.queries.money_decisions import waiting_decisions
 from common.clock import utc_now
 from common.errors import DomainError, FieldError, InvalidInput, NotFound
 from portal.console.forms import add_refusal, checked
@@ -157,7 +158,7 @@ def credit_note_rebill(
     return answer(
         request,
         effect,
-        shown=lambda refusal: _adjustments(request, refusal),
+        shown=lambda refusal: adjustments_page(request, refusal),
         done=_("It stands on the next invoice."),
         tenant_id=tenant.pk,
     )
@@ -202,10 +203,10 @@ def dispute_answer(request: ActorRequest, dispute_id: UUID, step: str) -> HttpRe
 def adjustment_list(request: ActorRequest) -> HttpResponse:
     """What was adjusted, and adjusting."""
     if request.method != "POST":
-        return _adjustments(request)
+        return adjustments_page(request)
     form = _form(request)
     if not form.is_valid():
-        return _adjustments(request, InvalidInput(), form)
+        return adjustments_page(request, InvalidInput(), form)
     said = dict(form.cleaned_data)
     tenant = tenant_of_code(actor=request.actor, code=said.pop("code"))
 
@@ -215,7 +216,7 @@ def adjustment_list(request: ActorRequest) -> HttpResponse:
 
     def shown(refusal: DomainError) -> HttpResponse:
         add_refusal(form, refusal)
-        return _adjustments(request, refusal, form)
+        return adjustments_page(request, refusal, form)
 
     done = _("The adjustment is proposed.")
     return answer(request, effect, shown=shown, done=done, tenant_id=tenant.pk)
@@ -236,7 +237,7 @@ def adjustment_decide(request: ActorRequest, adjustment_id: UUID, step: str) -> 
     return answer(
         request,
         effect,
-        shown=lambda refusal: _adjustments(request, refusal),
+        shown=lambda refusal: adjustments_page(request, refusal),
         done=_("It is decided."),
     )
 
@@ -249,12 +250,15 @@ def _form(request: ActorRequest | None = None) -> AdjustmentForm:
     return form
 
 
-def _adjustments(
+def adjustments_page(
     request: ActorRequest,
     refusal: DomainError | None = None,
     form: AdjustmentForm | None = None,
 ) -> HttpResponse:
+    """The adjustments, and what else waits for a second person to agree."""
+    decides = Permission.MONEY_OUT_APPROVE in request.actor.permissions
     context = {
+        "decisions": waiting_decisions(actor=request.actor) if decides else (),
         "page": adjustment_page(actor=request.actor, cursor=request.GET.get("cursor") or None),
         "form": form or _form(),
         "me": request.actor.id,

@@ -117,6 +117,7 @@ def tenant_page(
         "projects": projects(actor=actor, tenant_id=organisation.pk),
         "visits": visits(actor=actor, tenant_id=organisation.pk, limit=5),
         "may_fund": Permission.WALLET_TOP_UP in actor.permissions,
+        "may_decide": Permission.MONEY_OUT_PROPOSE in actor.permissions,
         "may_invoice": Permission.INVOICE_ISSUE in actor.permissions,
         "may_operate": Permission.TENANT_OPERATE in actor.permissions,
         "now": now,

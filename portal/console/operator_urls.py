@@ -14,6 +14,7 @@ from portal.console import (
     operator_fapiao,
     operator_invoices,
     operator_jobs,
+    operator_money_out,
     operator_node,
     operator_nodes,
     operator_overview,
@@ -51,6 +52,12 @@ urlpatterns = [
     path("tenants/+new/", operator_tenants.tenant_new, name="tenant-new"),
     path("tenants/<str:code>/", operator_tenants.tenant, name="tenant"),
     path("tenants/<str:code>/top-up/", operator_tenant_money.tenant_top_up, name="tenant-top-up"),
+    path("tenants/<str:code>/money-out/", operator_money_out.money_out_page, name="money-out"),
+    path(
+        "tenants/<str:code>/money-out/<slug:kind>/",
+        operator_money_out.money_out_propose,
+        name="money-out-propose",
+    ),
     path(
         "tenants/<str:code>/credit-limit/",
         operator_tenant_money.tenant_credit_limit,
@@ -204,6 +211,11 @@ urlpatterns = [
         "adjustments/<uuid:adjustment_id>/<slug:step>/",
         operator_corrections.adjustment_decide,
         name="adjustment-decide",
+    ),
+    path(
+        "money-out/<uuid:decision_id>/<slug:step>/",
+        operator_money_out.money_out_decide,
+        name="money-out-decide",
     ),
     path("fapiao/", operator_fapiao.fapiao_list, name="fapiao-list"),
     path("fapiao/export/", operator_fapiao.fapiao_export, name="fapiao-export"),

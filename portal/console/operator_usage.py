@@ -28,7 +28,6 @@ from portal.console.usage import SPANS
 from portal.reasons import REASONS
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
-from tenants.models import Organisation
 from tenants.permissions import Permission, require
 from tenants.queries.desk import tenant_of_code
 
@@ -72,16 +71,15 @@ def _days(request: ActorRequest) -> int:
     return next((days for days in SPANS if request.GET.get("days") == str(days)), 30)
 
 
-def _crumbs(organisation: Organisation, *more: Crumb) -> list[Crumb]:
+def _crumbs(code: str, name: str) -> list[Crumb]:
     return [
         Crumb(_("Tenants"), reverse("ops:tenant-list")),
-        Crumb(organisation.name, reverse("ops:tenant", args=[organisation.code])),
-        *more,
+        Crumb(name, reverse("ops:tenant", args=[code])),
     ]
 
 
-def _usage_crumb(organisation: Organisation) -> Crumb:
-    return Crumb(_("Usage"), reverse("ops:tenant-usage", args=[organisation.code]))
+def _inner_crumbs(code: str, name: str) -> list[Crumb]:
+    return [*_crumbs(code, name), Crumb(_("Usage"), reverse("ops:tenant-usage", args=[code]))]
 
 
 def _event_address(code: str, source: str, event_id: str) -> str:
@@ -113,7 +111,7 @@ def tenant_usage(request: ActorRequest, code: str) -> HttpResponse:
         "meter": meter,
         "days": days,
         "spans": SPANS,
-        "crumbs": _crumbs(organisation),
+        "crumbs": _crumbs(code, organisation.name),
     }
     return render_page(request, USAGE, context)
 
@@ -125,7 +123,7 @@ def tenant_event(request: ActorRequest, code: str) -> HttpResponse:
     organisation = tenant_of_code(actor=request.actor, code=code)
     source, event_id = request.GET.get("source", ""), request.GET.get("id", "")
     if request.method != "POST":
-        return _event_page(request, organisation, source, event_id, CorrectionForm())
+        return _event_page(request, code, source, event_id, CorrectionForm())
     require(request.actor, Permission.USAGE_CORRECT)
     form = CorrectionForm(request.POST)
 
@@ -143,7 +141,7 @@ def tenant_event(request: ActorRequest, code: str) -> HttpResponse:
         return _event_address(code, source, event_id)
 
     def page(refusal: DomainError) -> HttpResponse:
-        return _event_page(request, organisation, source, event_id, form, refusal)
+        return _event_page(request, code, source, event_id, form, refusal)
 
     done = _("The correction is booked.")
     return answer_form(request, form, effect, page=page, done=done, tenant_id=organisation.pk)
@@ -151,12 +149,13 @@ def tenant_event(request: ActorRequest, code: str) -> HttpResponse:
 
 def _event_page(
     request: ActorRequest,
-    organisation: Organisation,
+    code: str,
     source: str,
     event_id: str,
     form: CorrectionForm,
     refusal: DomainError | None = None,
 ) -> HttpResponse:
+    organisation = tenant_of_code(actor=request.actor, code=code)
     found = counted_event(
         actor=request.actor, tenant_id=organisation.pk, source=source, event_id=event_id
     )
@@ -166,7 +165,7 @@ def _event_page(
         "meter": meters.declared().get(found.meter),
         "form": form,
         "may_correct": Permission.USAGE_CORRECT in request.actor.permissions,
-        "crumbs": _crumbs(organisation, _usage_crumb(organisation)),
+        "crumbs": _inner_crumbs(code, organisation.name),
     }
     return render_page(request, EVENT, context, refusal=refusal)
 
@@ -211,9 +210,17 @@ def _refused_page(
     source = request.GET.get("source", "").replace("\0", "")[:LONGEST_SOURCE]
     chosen = request.GET.get("code", "")
     chosen = chosen if chosen in REASONS else ""
-    asked = {"actor": request.actor, "tenant_id": organisation.pk, "source": source, "since": since}
-    page = rejected_page(**asked, code=chosen, cursor=request.GET.get("cursor") or None)
-    counts = rejected_counts(**asked)
+    page = rejected_page(
+        actor=request.actor,
+        tenant_id=organisation.pk,
+        source=source,
+        code=chosen,
+        since=since,
+        cursor=request.GET.get("cursor") or None,
+    )
+    counts = rejected_counts(
+        actor=request.actor, tenant_id=organisation.pk, source=source, since=since
+    )
     context = {
         "organisation": organisation,
         "page": page,
@@ -228,6 +235,6 @@ def _refused_page(
             tenant_id=organisation.pk, rows=[row for row in page.items if row.code == TOO_OLD]
         ),
         "may_force": Permission.USAGE_FORCE in request.actor.permissions,
-        "crumbs": _crumbs(organisation, _usage_crumb(organisation)),
+        "crumbs": _inner_crumbs(code, organisation.name),
     }
     return render_page(request, REFUSED, context, refusal=refusal)

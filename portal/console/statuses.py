@@ -67,6 +67,7 @@ STATUSES: dict[str, StatusLook] = {
     "overdue": StatusLook("bad", "alert-triangle", _("Overdue")),
     "partly_credited": StatusLook("special", "rotate", _("Partly credited")),
     "void": StatusLook("idle", "ban", pgettext_lazy("invoice", "Void")),
+    "written_off": StatusLook("idle", "ban", pgettext_lazy("invoice", "Written off")),
     # How a tenant stands with what it owes
     "normal": StatusLook("ok", "circle-check", pgettext_lazy("arrears", "Normal")),
     "warning": StatusLook("wait", "alert-triangle", pgettext_lazy("arrears", "Warning")),
@@ -94,6 +95,10 @@ STATUSES: dict[str, StatusLook] = {
     "top_up": StatusLook("ok", "cash", _("Top-up")),
     "invoice": StatusLook("info", "file-invoice", _("Invoice")),
     "settlement": StatusLook("idle", "receipt", _("Payment")),
+    "top_up_reversal": StatusLook("bad", "rotate", _("Top-up taken back")),
+    "pay_out": StatusLook("info", "transfer", _("Paid back")),
+    "write_off": StatusLook("bad", "ban", _("Debt written off")),
+    "write_off_recovery": StatusLook("ok", "cash", _("Written-off debt recovered")),
     "credit": StatusLook("ok", "receipt", _("Paid by a credit")),
     "credit_restored": StatusLook("info", "rotate", _("Given back to a credit")),
     "credit_lapsed": StatusLook("idle", "clock-pause", _("A credit lapsed")),

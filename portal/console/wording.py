@@ -105,6 +105,10 @@ MOVEMENTS: Mapping[str, Text] = {
     "credit_note": _("Credit note"),
     "adjustment": _("Adjustment"),
     "refund": _("Refund"),
+    "top_up_reversal": _("Top-up taken back"),
+    "pay_out": _("Paid back"),
+    "write_off": _("Debt written off"),
+    "write_off_recovery": _("Written-off debt recovered"),
     "credit": _("Paid by a credit"),
     "credit_restored": _("Given back to a credit"),
     "credit_lapsed": _("A credit lapsed"),
@@ -189,6 +193,18 @@ RULES: Mapping[str, Text] = {
     "each balance is the sum of its entries": _("Each balance is the sum of its entries"),
     "an account shows its ledger's wallet and receivable": _(
         "An account shows its ledger's wallet and receivable"
+    ),
+    "what two people decided about money is what the ledger booked": _(
+        "What two people decided about money is what the ledger booked"
+    ),
+    "lost debts are what was written off and not recovered": _(
+        "Lost debts are what was written off and not recovered"
+    ),
+    "no more leaves a top-up or a debt than there was of it": _(
+        "No more leaves a top-up or a debt than there was of it"
+    ),
+    "an account owes what is open of its invoices": _(
+        "An account owes what is open of its invoices"
     ),
     "what is held is the sum of active holds": _("What is held is the sum of active holds"),
     "an invoice is the sum of its lines": _("An invoice is the sum of its lines"),

@@ -127,11 +127,12 @@ class Invoice:
     paid: Decimal
     # What credit notes took back, paid or not.
     credited: Decimal
-    # Still to be paid, after payments and credit notes.
+    # Still to be paid, after payments, credit notes and write-offs.
     due: Decimal
     # "open" while something is to be paid; then "overdue" from due_at on, or before that
     # "partly_credited" where a credit note took some of it off; "paid" where nothing is left to
-    # pay; "void" where credit notes took back all of it.
+    # pay; "void" where credit notes took back all of it; "written_off" where what was open is
+    # booked as lost.
     state: str
     issued_at: datetime
     # When it has to be paid, by the terms at its issue.
@@ -154,11 +155,12 @@ class InvoiceSheet:
     paid: Decimal
     # What credit notes took back, paid or not.
     credited: Decimal
-    # Still to be paid, after payments and credit notes.
+    # Still to be paid, after payments, credit notes and write-offs.
     due: Decimal
     # "open" while something is to be paid; then "overdue" from due_at on, or before that
     # "partly_credited" where a credit note took some of it off; "paid" where nothing is left to
-    # pay; "void" where credit notes took back all of it.
+    # pay; "void" where credit notes took back all of it; "written_off" where what was open is
+    # booked as lost.
     state: str
     issued_at: datetime
     # When it has to be paid, by the terms at its issue.

@@ -10,6 +10,7 @@ from billing.commands.adjustments import propose_adjustment
 from billing.commands.credit_notes import issue_credit_note
 from billing.commands.disputes import open_dispute
 from billing.commands.fapiao import request_fapiao, save_tax_profile
+from billing.commands.money_decisions import approve_money_decision, pay_out
 from billing.models import (
     Adjustment,
     CreditNote,
@@ -21,6 +22,7 @@ from billing.models import (
     Invoice,
     InvoiceRun,
     InvoiceRunItem,
+    MoneyDecision,
     RunItemState,
     TaxProfile,
 )
@@ -99,6 +101,21 @@ for _model in (
     TaxProfile,
 ):
     _first(_model)
+
+
+@factory(MoneyDecision)
+def money_decision(world: World) -> MoneyDecision:
+    decision = pay_out(
+        actor=SYSTEM,
+        tenant_id=world.organisation.pk,
+        amount=Decimal("0.01"),
+        reference=f"{world.canary} transfer back",
+        reason=f"{world.canary} leaves",
+        now=world.one(Invoice).issued_at,
+    )
+    approve_money_decision(actor=SYSTEM, decision_id=decision.pk, now=decision.proposed_at)
+    decision.refresh_from_db()
+    return decision
 
 
 @factory(InvoiceRunItem)

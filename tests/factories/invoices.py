@@ -78,6 +78,7 @@ def sample_invoice(lines: int = 3, **changes: object) -> InvoiceDetail:
         "gross": net + tax,
         "paid": Decimal("1000.00"),
         "credited": Decimal(0),
+        "written_off": Decimal(0),
         "due": net + tax - Decimal("1000.00"),
         "due_at": END + timedelta(days=15, hours=6),
         "form": OLD_FORM,

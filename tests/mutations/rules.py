@@ -150,4 +150,18 @@ MUTATIONS = (
         'open_ones.order_by("-period_end")',
         "tests/billing/test_money.py::test_a_top_up_pays_open_invoices_oldest_first",
     ),
+    Mutation(
+        "a credit limit is nobody's money and is not paid out",
+        "billing/commands/money_limits.py",
+        "free = stands.available - stands.credit_limit",
+        "free = stands.available",
+        "tests/billing/test_money_decisions.py::test_what_is_held_used_or_lent_is_not_paid_back",
+    ),
+    Mutation(
+        "what was written off is owed no more",
+        "billing/queries/dues.py",
+        'MoneyDecision, "amount", state=DecisionState.DONE',
+        'MoneyDecision, "amount", state=DecisionState.REJECTED',
+        "tests/billing/test_money_decisions.py::test_an_overdue_debt_is_written_off_and_owed_no_more",
+    ),
 )

@@ -32,6 +32,7 @@ PAGES = (
     "tenants/alice/arrears/",
     "tenants/alice/usage/",
     "tenants/alice/usage/refused/",
+    "tenants/alice/money-out/",
     "revenue/",
     "revenue/leakage/",
     "arrears/",

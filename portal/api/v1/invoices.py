@@ -32,12 +32,13 @@ class InvoiceOut(serializers.Serializer):  # type: ignore[type-arg]
     gross = Money()
     paid = Money()
     credited = Money(help_text=_("What credit notes took back, paid or not."))
-    due = Money(help_text=_("Still to be paid, after payments and credit notes."))
+    due = Money(help_text=_("Still to be paid, after payments, credit notes and write-offs."))
     state = serializers.CharField(
         help_text=_(
             '"open" while something is to be paid; then "overdue" from due_at on, or before that '
             '"partly_credited" where a credit note took some of it off; "paid" where nothing is '
-            'left to pay; "void" where credit notes took back all of it.'
+            'left to pay; "void" where credit notes took back all of it; "written_off" where what '
+            "was open is booked as lost."
         )
     )
     issued_at = Instant()

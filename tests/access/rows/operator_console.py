@@ -136,6 +136,13 @@ ROWS = [
         names=_nothing_called_so,
     ),
     _form("ops/tenants/<str:code>/top-up/", P.WALLET_TOP_UP, 422, names=_tenant),
+    _page("ops/tenants/<str:code>/money-out/", P.MONEY_OUT_PROPOSE, names=_tenant),
+    _form(
+        "ops/tenants/<str:code>/money-out/<slug:kind>/",
+        P.MONEY_OUT_PROPOSE,
+        422,
+        names=lambda names: {"code": names.code, "kind": "pay-out"},
+    ),
     _form("ops/tenants/<str:code>/credit-limit/", P.WALLET_TOP_UP, 422, names=_tenant),
     _form("ops/tenants/<str:code>/currency/", P.WALLET_TOP_UP, 422, names=_tenant),
     _form("ops/prices/first/", P.PRICE_PUBLISH, 422),
@@ -375,6 +382,12 @@ ROWS = [
                 "POST",
                 P.ADJUSTMENT_APPROVE,
                 {"adjustment_id": NOBODYS, "step": "approve"},
+            ),
+            (
+                "ops/money-out/<uuid:decision_id>/<slug:step>/",
+                "POST",
+                P.MONEY_OUT_APPROVE,
+                {"decision_id": NOBODYS, "step": "approve"},
             ),
             ("ops/fapiao/<uuid:fapiao_id>/", "GET", P.FAPIAO_ISSUE, {"fapiao_id": NOBODYS}),
             (
