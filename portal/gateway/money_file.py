@@ -56,7 +56,8 @@ def parsed(content: Mapping[str, Any]) -> Money:
     return Money(
         prices={
             UUID(deployment): CallPrice(
-                *(None if value is None else Decimal(value) for value in values)
+                # Cached tokens come last, and have no price or two.
+                *(Decimal(value) for value in values if value is not None)
             )
             for deployment, values in content.get("prices", {}).items()
         },

@@ -18,7 +18,7 @@ SENTENCES: Mapping[str, str] = {
         "每行一个 CloudEvent，或 CSV 表格；- 表示读取标准输入。"
     ),
     "Commands": "命令",
-    "Deploy an appliance in a reservation or on demand.": "在预留中或按需部署模型一体机。",
+    "Deploy an appliance in a reservation or on demand.": "在预约中或按需部署模型一体机。",
     "Disable an address.": "停用地址。",
     "Download as CSV.": "下载 CSV。",
     "Download as PDF.": "下载 PDF。",
@@ -49,7 +49,7 @@ SENTENCES: Mapping[str, str] = {
     ): "第 {number} 行不是事件（{reason}）；之前的行可能已发送，改正后重发整个文件不会重复计量。",
     "List deployments.": "列出部署。",
     "List invoices, the newest first.": "列出账单，最新的在前。",
-    "List reservations.": "列出预留。",
+    "List reservations.": "列出预约。",
     "List the addresses.": "列出地址。",
     "List the pools of cards.": "列出算力资源池。",
     "List what is on sale.": "列出在售的模型一体机。",
@@ -58,7 +58,7 @@ SENTENCES: Mapping[str, str] = {
     "List what was delivered and what was not.": "列出投递记录。",
     "Make a new secret, shown this once.": "生成新密钥，只显示这一次。",
     "Missing: {what}.": "缺少：{what}。",
-    "Name a reservation or a pool, and not both.": "请指定预留或资源池，二者选一。",
+    "Name a reservation or a pool, and not both.": "请指定预约或资源池，二者选一。",
     "No key: set PORTAL_URL and PORTAL_KEY, or use portalctl sign-in.": (
         "没有密钥：请设置 PORTAL_URL 和 PORTAL_KEY，或使用 portalctl sign-in。"
     ),
@@ -90,7 +90,7 @@ SENTENCES: Mapping[str, str] = {
     "Show one deployment.": "查看一个部署。",
     "Show one invoice's lines.": "查看账单明细。",
     "Show one invoice's sums.": "查看账单金额。",
-    "Show one reservation.": "查看一个预留。",
+    "Show one reservation.": "查看一个预约。",
     "Show the account's standing and its deadline.": "查看账户状态及其期限。",
     "Show this.": "显示本帮助。",
     "Show what a pool has free, step by step.": "逐段查看资源池的空闲卡数。",
@@ -112,7 +112,7 @@ SENTENCES: Mapping[str, str] = {
     "The portal of an AI computing centre, at a terminal.": "在终端中使用智算中心运营门户。",
     "The portal's address.": "门户地址。",
     "The project's code.": "项目的代码。",
-    "The reservation to run in.": "运行所在的预留。",
+    "The reservation to run in.": "运行所在的预约。",
     (
         "The table needs the columns {needed}, may have {optional} and dimension.<name>, "
         "and no others."
@@ -330,7 +330,7 @@ TITLES: Mapping[str, str] = {
     "rejected": "已拒绝",
     "remaining": "剩余",
     "requested_at": "申请时间",
-    "reservation": "预留",
+    "reservation": "预约",
     "scheme": "方案",
     "scope": "范围",
     "secret": "密钥",
