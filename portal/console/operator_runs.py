@@ -1,5 +1,6 @@
 """Invoice runs: watching them, looking at what is odd, agreeing to what they drafted."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -17,6 +18,7 @@ from common.nudge import after_commit
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer
 from portal.console.wording import ODDITIES
+from portal.exports import month_label
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb, Tab
 from tenants.permissions import Permission
@@ -69,7 +71,10 @@ def run_draft(request: ActorRequest, run_id: UUID, code: str) -> HttpResponse:
         "draft": unbilled(tenant_id=organisation.pk, until=one.period_end),
         "crumbs": [
             Crumb(_("Invoice runs"), reverse("ops:run-list")),
-            Crumb(_("Invoice run"), reverse("ops:run", args=[run_id])),
+            Crumb(
+                month_label(one.period_end - timedelta(seconds=1)),
+                reverse("ops:run", args=[run_id]),
+            ),
         ],
     }
     return render_page(request, DRAFT, context)
