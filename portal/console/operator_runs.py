@@ -65,6 +65,7 @@ def run_draft(request: ActorRequest, run_id: UUID, code: str) -> HttpResponse:
     """The lines of one tenant's draft, as they stand now for the run's period."""
     one = invoice_run(actor=request.actor, run_id=run_id)
     organisation = tenant_of_code(actor=request.actor, code=code)
+    month = month_label(one.period_end - timedelta(seconds=1))
     context = {
         "one": one,
         "organisation": organisation,
