@@ -38,7 +38,7 @@ MONEY_INVARIANTS: dict[str, str] = {
         JOIN billing_moneydecision back ON back.write_off_id = lost.id AND back.state = 'done'
         GROUP BY lost.id, lost.amount, lost.state
         HAVING lost.state <> 'done' OR sum(back.amount) > lost.amount""",
-    "an account owes what is open of its invoices": """
+    "an account owes what is open of its invoices and of claims": """
         SELECT account.tenant_id::text, account.receivable::text FROM billing_account account
         LEFT JOIN (
             SELECT invoice.tenant_id, sum(invoice.gross - coalesce(paid.amount, 0)
@@ -56,5 +56,15 @@ MONEY_INVARIANTS: dict[str, str] = {
             ) lost ON lost.invoice_id = invoice.id
             WHERE invoice.gross > 0 GROUP BY invoice.tenant_id
         ) bills ON bills.tenant_id = account.tenant_id
-        WHERE account.receivable <> coalesce(bills.open, 0)""",
+        LEFT JOIN (
+            -- What the city took back of a paid claim, beyond what the wallet held.
+            SELECT movement.tenant_id, sum(entry.amount) AS open
+            FROM billing_ledgertransaction movement
+            JOIN billing_ledgerentry entry ON entry.transaction_id = movement.id
+            JOIN billing_ledgeraccount side
+                ON side.id = entry.account_id AND side.kind = 'receivable'
+            WHERE movement.kind IN ('settlement_returned', 'shortfall_paid')
+            GROUP BY movement.tenant_id
+        ) claims ON claims.tenant_id = account.tenant_id
+        WHERE account.receivable <> coalesce(bills.open, 0) + coalesce(claims.open, 0)""",
 }

@@ -72,10 +72,7 @@ def run_draft(request: ActorRequest, run_id: UUID, code: str) -> HttpResponse:
         "draft": unbilled(tenant_id=organisation.pk, until=one.period_end),
         "crumbs": [
             Crumb(_("Invoice runs"), reverse("ops:run-list")),
-            Crumb(
-                month_label(one.period_end - timedelta(seconds=1)),
-                reverse("ops:run", args=[run_id]),
-            ),
+            Crumb(month, reverse("ops:run", args=[run_id])),
         ],
     }
     return render_page(request, DRAFT, context)

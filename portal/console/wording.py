@@ -203,8 +203,8 @@ RULES: Mapping[str, Text] = {
     "no more leaves a top-up or a debt than there was of it": _(
         "No more leaves a top-up or a debt than there was of it"
     ),
-    "an account owes what is open of its invoices": _(
-        "An account owes what is open of its invoices"
+    "an account owes what is open of its invoices and of claims": _(
+        "An account owes what is open of its invoices and of claims"
     ),
     "what is held is the sum of active holds": _("What is held is the sum of active holds"),
     "an invoice is the sum of its lines": _("An invoice is the sum of its lines"),
