@@ -38,11 +38,25 @@ def test_the_state_follows_from_the_money_and_the_day(
     found = invoice_state(
         gross=Decimal(gross),
         credited=Decimal(credited),
+        written_off=Decimal(0),
         due=Decimal(due),
         due_at=DUE_AT,
         as_of=as_of,
     )
     assert found is state
+
+
+@pytest.mark.parametrize(("credited", "due"), [("0", "0"), ("30", "0")])
+def test_what_was_booked_as_lost_is_neither_open_nor_paid(credited: str, due: str) -> None:
+    found = invoice_state(
+        gross=Decimal(100),
+        credited=Decimal(credited),
+        written_off=Decimal(70),
+        due=Decimal(due),
+        due_at=DUE_AT,
+        as_of=DUE_AT,
+    )
+    assert found is InvoiceState.WRITTEN_OFF
 
 
 @pytest.mark.django_db
