@@ -15,7 +15,7 @@ from billing import meters
 from billing.commands.correcting import correct_event
 from billing.commands.forced import LATEST_FORCED, force_late_event
 from billing.queries.pages import counted_events
-from billing.queries.rejected import counted_since, rejected_counts, rejected_page
+from billing.queries.rejected import counted_since
 from billing.queries.usage_corrections import counted_event
 from billing.usage import LARGEST_QUANTITY
 from common.clock import utc_now
@@ -23,9 +23,8 @@ from common.errors import DomainError
 from common.period import Period
 from portal.console.htmx import render_page
 from portal.console.operator_forms import allowed, answer, answer_form, form_key
-from portal.console.rejected import LONGEST_SOURCE, told
+from portal.console.rejected import rejected_context
 from portal.console.usage import SPANS
-from portal.reasons import REASONS
 from portal.requests import ActorRequest
 from portal.templatetags.ui import Crumb
 from tenants.permissions import Permission, require
@@ -67,10 +66,6 @@ class CorrectionForm(forms.Form):
         return cleaned
 
 
-def _days(request: ActorRequest) -> int:
-    return next((days for days in SPANS if request.GET.get("days") == str(days)), 30)
-
-
 def _crumbs(code: str, name: str) -> list[Crumb]:
     return [
         Crumb(_("Tenants"), reverse("ops:tenant-list")),
@@ -92,7 +87,8 @@ def _event_address(code: str, source: str, event_id: str) -> str:
 def tenant_usage(request: ActorRequest, code: str) -> HttpResponse:
     """What was counted in the last days, the latest use first; each opens to be corrected."""
     organisation = tenant_of_code(actor=request.actor, code=code)
-    now, days = utc_now(), _days(request)
+    now = utc_now()
+    days = next((days for days in SPANS if request.GET.get("days") == str(days)), 30)
     known = meters.declared()
     meter = request.GET.get("meter", "")
     meter = meter if meter in known else ""
@@ -205,35 +201,12 @@ def _refused_page(
     request: ActorRequest, code: str, refusal: DomainError | None = None
 ) -> HttpResponse:
     organisation = tenant_of_code(actor=request.actor, code=code)
-    days = _days(request)
-    since = utc_now() - timedelta(days=days)
-    source = request.GET.get("source", "").replace("\0", "")[:LONGEST_SOURCE]
-    chosen = request.GET.get("code", "")
-    chosen = chosen if chosen in REASONS else ""
-    page = rejected_page(
-        actor=request.actor,
-        tenant_id=organisation.pk,
-        source=source,
-        code=chosen,
-        since=since,
-        cursor=request.GET.get("cursor") or None,
-    )
-    counts = rejected_counts(
-        actor=request.actor, tenant_id=organisation.pk, source=source, since=since
-    )
-    context = {
+    context = rejected_context(request, organisation.pk)
+    late = [row for row in context["page"].items if row.code == TOO_OLD]
+    context |= {
         "organisation": organisation,
-        "page": page,
-        "rows": [(row, REASONS.get(row.code, row.code), told(row.said)) for row in page.items],
-        "counts": [(one, REASONS.get(one.code, one.code)) for one in counts],
-        "days": days,
-        "spans": SPANS,
-        "source": source,
-        "code": chosen,
         "latest_days": LATEST_FORCED.days,
-        "counted": counted_since(
-            tenant_id=organisation.pk, rows=[row for row in page.items if row.code == TOO_OLD]
-        ),
+        "counted": counted_since(tenant_id=organisation.pk, rows=late),
         "may_force": Permission.USAGE_FORCE in request.actor.permissions,
         "crumbs": _inner_crumbs(code, organisation.name),
     }

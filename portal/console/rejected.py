@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -22,38 +24,41 @@ LONGEST_SOURCE = 100
 @require_safe
 def rejected(request: ActorRequest, tenant_code: str) -> HttpResponse:
     """What was refused in a stretch of days, by reason and by source."""
-    now = utc_now()
+    context = rejected_context(request, request.tenant.pk)
+    context["crumbs"] = [Crumb(_("Usage and cost"), address(request, "usage"))]
+    return render_page(request, "console/usage/rejected.html", context)
+
+
+# A template's context holds whatever the page shows.
+def rejected_context(request: ActorRequest, tenant_id: UUID) -> dict[str, Any]:
+    """What both consoles show of a tenant's refused events, as the page's filters ask for it."""
     days = next((days for days in SPANS if request.GET.get("days") == str(days)), 30)
-    since = now - timedelta(days=days)
+    since = utc_now() - timedelta(days=days)
     source = request.GET.get("source", "").replace("\0", "")[:LONGEST_SOURCE]
     code = request.GET.get("code", "")
     code = code if code in REASONS else ""
     page = rejected_page(
         actor=request.actor,
-        tenant_id=request.tenant.pk,
+        tenant_id=tenant_id,
         source=source,
         code=code,
         since=since,
         cursor=request.GET.get("cursor") or None,
     )
-    counts = rejected_counts(
-        actor=request.actor, tenant_id=request.tenant.pk, source=source, since=since
-    )
-    context = {
+    counts = rejected_counts(actor=request.actor, tenant_id=tenant_id, source=source, since=since)
+    return {
         "page": page,
-        "rows": [(row, REASONS.get(row.code, row.code), told(row.said)) for row in page.items],
+        "rows": [(row, REASONS.get(row.code, row.code), _told(row.said)) for row in page.items],
         "counts": [(one, REASONS.get(one.code, one.code)) for one in counts],
         "total": sum(one.count for one in counts),
         "days": days,
         "spans": SPANS,
         "source": source,
         "code": code,
-        "crumbs": [Crumb(_("Usage and cost"), address(request, "usage"))],
     }
-    return render_page(request, "console/usage/rejected.html", context)
 
 
-def told(said: object) -> list[tuple[str, str]]:
+def _told(said: object) -> list[tuple[str, str]]:
     """What an event said, name by name; nested names come after a dot."""
     parts: list[tuple[str, str]] = []
     if not isinstance(said, Mapping):
